@@ -7,7 +7,10 @@ An empty value counts as not set, as compose files write `NAME=` for "not here".
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
+from pathlib import Path
 from typing import Any, overload
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -97,3 +100,26 @@ def database_url(url: str, name: str = "DATABASE_URL") -> dict[str, Any]:
         "PORT": port_text,
         "OPTIONS": {"connect_timeout": "5", **options},
     }
+
+
+def secret_key(name: str, data_folder: Path) -> str:
+    """The variable, or a key made on the first start and kept in the data folder, readable by its owner alone."""
+    value = text(name)
+    if value is not None:
+        if len(value) < 32:
+            raise EnvironmentProblem(f"{name} must have at least 32 characters.")
+        return value
+    kept = data_folder / "secret-key.txt"
+    try:
+        data_folder.mkdir(parents=True, exist_ok=True)
+        if not kept.exists():
+            # Written whole under a name of its own, then linked: of two first starts at once one key wins.
+            own = data_folder / f"secret-key.{os.getpid()}.part"
+            own.touch(mode=0o600)
+            own.write_text(secrets.token_urlsafe(48))
+            with contextlib.suppress(FileExistsError):
+                os.link(own, kept)
+            own.unlink()
+        return kept.read_text().strip()
+    except OSError as problem:
+        raise EnvironmentProblem(f"The data folder {data_folder} cannot be used: {problem.strerror}.") from None

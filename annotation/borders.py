@@ -1,0 +1,224 @@
+"""The geometry of a border: its four kinds, mending, bounds, outline, area, overlap. Knows neither rows nor pixels.
+
+A border is a JSON object in image pixels, origin top left, y down:
+
+    {"kind": "polygon", "points": [[x, y], ...]}                    at least 3 points, not closed
+    {"kind": "rectangle", "x": , "y": , "width": , "height": }
+    {"kind": "ellipse", "cx": , "cy": , "rx": , "ry": , "theta": }  theta in radians, clockwise on the screen, as VIA has it
+    {"kind": "circle", "cx": , "cy": , "r": }
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shapely import make_valid
+from shapely.geometry import MultiPolygon, Polygon, box
+from shapely.geometry.base import BaseGeometry
+
+Border = dict[str, Any]
+Bounds = tuple[float, float, float, float]
+
+FIELDS: dict[str, tuple[str, ...]] = {
+    "polygon": ("points",),
+    "rectangle": ("x", "y", "width", "height"),
+    "ellipse": ("cx", "cy", "rx", "ry", "theta"),
+    "circle": ("cx", "cy", "r"),
+}
+MAX_POINTS = 10_000
+# A hundredth of a pixel: finer than any pointer, and numbers stay short and compare equal after a round trip.
+DECIMALS = 2
+
+
+class BorderError(ValueError):
+    """A border that cannot be mended; the message says why in one sentence."""
+
+
+def clean(border: Mapping[str, Any], width: int, height: int) -> Border:
+    """Validate and mend a border of an image of width × height pixels.
+
+    Numbers are rounded to 0.01 px; a polygon loses repeated points, a self-crossing one becomes its largest part,
+    and what lies outside the image is cut off. Ellipses and circles keep their kind: a cell cut by the image's
+    edge is still drawn as the whole ellipse, only its bounds are clipped.
+
+    Raises BorderError where nothing is left to mend.
+    """
+    kind = border.get("kind") if isinstance(border, Mapping) else None
+    if kind not in FIELDS:
+        raise BorderError(f"A border's kind is one of {', '.join(FIELDS)}, not {kind!r}.")
+    if kind == "polygon":
+        return _clean_polygon(border.get("points"), width, height)
+    values = {
+        name: _number(border.get(name, 0.0 if name == "theta" else None), name) for name in FIELDS[kind]
+    }
+    if kind == "rectangle":
+        x0, x1 = sorted((values["x"], values["x"] + values["width"]))
+        y0, y1 = sorted((values["y"], values["y"] + values["height"]))
+        x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+        if x1 - x0 <= 0 or y1 - y0 <= 0:
+            raise BorderError("The rectangle has no area inside the image.")
+        x, y = _round(x0), _round(y0)
+        return {"kind": kind, "x": x, "y": y, "width": _round(x1 - x), "height": _round(y1 - y)}
+    for name in ("rx", "ry", "r"):
+        if name in values and values[name] <= 0:
+            raise BorderError(f"The {kind}'s {name} must be above 0.")
+    mended: Border = {"kind": kind}
+    # An angle is not a length: a hundredth of a radian would move the tip of a long ellipse by a pixel.
+    mended.update({name: round(v, 4) + 0.0 if name == "theta" else _round(v) for name, v in values.items()})
+    if any(mended.get(name) == 0 for name in ("rx", "ry", "r")):
+        raise BorderError(f"The {kind} has no area.")
+    if not _shape(mended).intersects(box(0, 0, width, height)):
+        raise BorderError(f"The {kind} lies outside the image.")
+    return mended
+
+
+def bounds(border: Mapping[str, Any], width: float | None = None, height: float | None = None) -> Bounds:
+    """x0, y0, x1, y1 of a cleaned border in pixels, clipped to the image where its size is given."""
+    kind = border["kind"]
+    if kind == "polygon":
+        xs = [p[0] for p in border["points"]]
+        ys = [p[1] for p in border["points"]]
+        x0, y0, x1, y1 = min(xs), min(ys), max(xs), max(ys)
+    elif kind == "rectangle":
+        x0, y0 = border["x"], border["y"]
+        x1, y1 = x0 + border["width"], y0 + border["height"]
+    else:
+        rx, ry, theta = _radii(border)
+        dx = math.hypot(rx * math.cos(theta), ry * math.sin(theta))
+        dy = math.hypot(rx * math.sin(theta), ry * math.cos(theta))
+        x0, y0, x1, y1 = border["cx"] - dx, border["cy"] - dy, border["cx"] + dx, border["cy"] + dy
+    if width is not None and height is not None:
+        x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+    return _round(x0), _round(y0), _round(x1), _round(y1)
+
+
+def outline(border: Mapping[str, Any], points: int = 64) -> list[list[float]]:
+    """The border as a closed ring's vertices (first not repeated), `points` of them for an ellipse or circle."""
+    kind = border["kind"]
+    if kind == "polygon":
+        return [[float(x), float(y)] for x, y in border["points"]]
+    if kind == "rectangle":
+        x0, y0, x1, y1 = bounds(border)
+        return [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
+    rx, ry, theta = _radii(border)
+    cos, sin = math.cos(theta), math.sin(theta)
+    ring = []
+    for i in range(points):
+        t = 2 * math.pi * i / points
+        u, v = rx * math.cos(t), ry * math.sin(t)
+        ring.append([_round(border["cx"] + u * cos - v * sin), _round(border["cy"] + u * sin + v * cos)])
+    return ring
+
+
+def inscribed_ellipse(x0: float, y0: float, x1: float, y1: float) -> Border:
+    """The upright ellipse that touches the four sides of a box, as a detector's proposal."""
+    return {
+        "kind": "ellipse",
+        "cx": _round((x0 + x1) / 2),
+        "cy": _round((y0 + y1) / 2),
+        "rx": _round((x1 - x0) / 2),
+        "ry": _round((y1 - y0) / 2),
+        "theta": 0.0,
+    }
+
+
+def area(border: Mapping[str, Any]) -> float:
+    """Enclosed area in square pixels."""
+    kind = border["kind"]
+    if kind == "rectangle":
+        return float(border["width"] * border["height"])
+    if kind == "polygon":
+        return float(Polygon(border["points"]).area)
+    rx, ry, _ = _radii(border)
+    return math.pi * rx * ry
+
+
+def is_box(border: Mapping[str, Any]) -> bool:
+    return border["kind"] == "rectangle"
+
+
+def iou(a: Mapping[str, Any], b: Mapping[str, Any]) -> float:
+    """Intersection over union: of the bounds where one of the two is a box, of the outlines otherwise."""
+    ax0, ay0, ax1, ay1 = bounds(a)
+    bx0, by0, bx1, by1 = bounds(b)
+    across, down = min(ax1, bx1) - max(ax0, bx0), min(ay1, by1) - max(ay0, by0)
+    if across <= 0 or down <= 0:
+        return 0.0
+    if is_box(a) or is_box(b):
+        shared = across * down
+        return shared / ((ax1 - ax0) * (ay1 - ay0) + (bx1 - bx0) * (by1 - by0) - shared)
+    shape_a, shape_b = _shape(a), _shape(b)
+    shared = shape_a.intersection(shape_b).area
+    whole = shape_a.area + shape_b.area - shared
+    return float(shared / whole) if whole > 0 else 0.0
+
+
+def _shape(border: Mapping[str, Any]) -> Polygon:
+    return Polygon(outline(border))
+
+
+def _radii(border: Mapping[str, Any]) -> tuple[float, float, float]:
+    if border["kind"] == "circle":
+        return border["r"], border["r"], 0.0
+    return border["rx"], border["ry"], border.get("theta", 0.0)
+
+
+def _clean_polygon(points: Any, width: int, height: int) -> Border:
+    if not isinstance(points, Sequence) or isinstance(points, str) or len(points) < 3:
+        raise BorderError("A polygon needs at least 3 points.")
+    if len(points) > MAX_POINTS:
+        raise BorderError(f"A polygon has at most {MAX_POINTS} points, not {len(points)}.")
+    ring: list[tuple[float, float]] = []
+    for point in points:
+        if not isinstance(point, Sequence) or isinstance(point, str) or len(point) != 2:
+            raise BorderError("Each point of a polygon is a pair x, y.")
+        rounded = (_round(_number(point[0], "x")), _round(_number(point[1], "y")))
+        if not ring or ring[-1] != rounded:
+            ring.append(rounded)
+    while len(ring) > 1 and ring[0] == ring[-1]:
+        ring.pop()
+    if len(ring) < 3:
+        raise BorderError("The polygon's points fall on fewer than 3 places.")
+    polygon = Polygon(ring)
+    inside = all(0 <= x <= width and 0 <= y <= height for x, y in ring)
+    if polygon.is_valid and inside:
+        if polygon.area < 1e-6:
+            raise BorderError("The polygon has no area.")
+        return {"kind": "polygon", "points": [list(p) for p in ring]}
+    mended = _largest(_largest(make_valid(polygon)).intersection(box(0, 0, width, height)))
+    # Rounding may make a sliver cross itself again: what is stored must be valid as stored.
+    ring = []
+    for x, y in list(mended.exterior.coords)[:-1]:
+        rounded = (_round(x), _round(y))
+        if not ring or ring[-1] != rounded:
+            ring.append(rounded)
+    while len(ring) > 1 and ring[0] == ring[-1]:
+        ring.pop()
+    if len(ring) < 3 or not Polygon(ring).is_valid or Polygon(ring).area < 1e-6:
+        raise BorderError("The polygon has no area inside the image.")
+    return {"kind": "polygon", "points": [list(p) for p in ring]}
+
+
+def _largest(shape: BaseGeometry) -> Polygon:
+    """The largest polygon within a geometry, without its holes: a cell's border is one ring."""
+    parts = [shape] if isinstance(shape, Polygon) else list(getattr(shape, "geoms", []))
+    polygons: list[Polygon] = []
+    for part in parts:
+        if isinstance(part, Polygon) and part.area > 0:
+            polygons.append(Polygon(part.exterior))
+        elif isinstance(part, MultiPolygon):
+            polygons.extend(Polygon(p.exterior) for p in part.geoms)
+    if not polygons:
+        raise BorderError("The polygon has no area inside the image.")
+    return max(polygons, key=lambda p: p.area)
+
+
+def _number(value: Any, name: str) -> float:
+    # bool is an int in Python, never a coordinate.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise BorderError(f"The border's {name} must be a finite number, not {value!r}.")
+    return float(value)
+
+
+def _round(value: float) -> float:
+    return round(float(value), DECIMALS) + 0.0

@@ -1,0 +1,119 @@
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import Q
+
+from annotation.folds import next_slot
+from annotation.models.patient import Patient
+from annotation.models.study import Study
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+
+class ImageQuerySet(models.QuerySet["SmearImage"]):
+    def visible_to(self, user: "User | AnonymousUser") -> "ImageQuerySet":
+        if not user.is_authenticated:
+            return self.none()
+        if user.is_superuser:
+            return self
+        return self.filter(study__memberships__user=user)
+
+    def unannotated(self) -> "ImageQuerySet":
+        """Images that no person has touched: the ones that receive proposals."""
+        return self.filter(state__in=SmearImage.UNTOUCHED)
+
+    def finished(self) -> "ImageQuerySet":
+        """Images whose borders are the truth: the ones that a round learns from."""
+        return self.filter(state__in=SmearImage.FINISHED)
+
+
+class SmearImage(models.Model):
+    """One field of a smear. Its pixels lie in the image store under their hash."""
+
+    class State(models.TextChoices):
+        NEW = "new", "New"
+        PROPOSED = "proposed", "Proposed"
+        IN_PROGRESS = "in_progress", "In progress"
+        ANNOTATED = "annotated", "Annotated"
+        REVIEWED = "reviewed", "Reviewed"
+
+    UNTOUCHED = (State.NEW, State.PROPOSED)
+    FINISHED = (State.ANNOTATED, State.REVIEWED)
+
+    class SizeSource(models.TextChoices):
+        OPTION = "option", "given at import"
+        METADATA = "metadata", "file metadata"
+        STUDY = "study", "study default"
+        UNKNOWN = "unknown", "unknown"
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="images")
+    patient = models.ForeignKey(
+        Patient, on_delete=models.PROTECT, null=True, blank=True, related_name="images"
+    )
+    sha256 = models.CharField(max_length=64)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    um_per_pixel = models.FloatField(null=True, blank=True)
+    um_source = models.CharField(max_length=16, choices=SizeSource.choices, default=SizeSource.UNKNOWN)
+    # The slot of an image that came without a patient (annotation/folds.py); a patient's own counts first.
+    fold = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=16, choices=State.choices, default=State.NEW)
+    synthetic = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ImageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "sha256"], name="one_image_a_hash_and_study"),
+            models.CheckConstraint(
+                condition=Q(um_per_pixel__isnull=True) | Q(um_per_pixel__gt=0),
+                name="image_um_per_pixel_positive",
+            ),
+        ]
+        indexes = [models.Index(fields=["study", "state"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        """The first name it came under. Free where `names` is prefetched, else one query."""
+        names = list(self.names.all())
+        return names[0].name if names else self.sha256[:12]
+
+    @property
+    def group(self) -> str:
+        """What never crosses a split: the patient, or the image itself where there is none."""
+        return f"p:{self.patient.code}" if self.patient else f"i:{self.sha256}"
+
+    @property
+    def slot(self) -> int:
+        return self.patient.fold if self.patient else self.fold
+
+    @classmethod
+    def next_fold(cls, study: Study) -> int:
+        """The slot of an image that arrives now without a patient. Call with the study's row locked."""
+        slots = list(
+            cls.objects.filter(study=study, patient__isnull=True)
+            .order_by("-pk")
+            .values_list("fold", flat=True)[:1]
+        )
+        return next_slot(slots, Patient.objects.filter(study=study).count())
+
+
+class ImageName(models.Model):
+    """A name that an image came under, relative to the folder given; one image may have several."""
+
+    image = models.ForeignKey(SmearImage, on_delete=models.CASCADE, related_name="names")
+    name = models.CharField(max_length=1000)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["image", "name"], name="one_row_a_name_and_image")]
+        indexes = [models.Index(fields=["name"])]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,61 @@
+import pghistory
+from django.conf import settings
+from django.db import models
+
+from annotation.models.cell import Cell
+from annotation.models.study import Study
+
+
+class LabelGroup(models.Model):
+    """Labels that belong together: cell type (one choice), characteristics (many)."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="label_groups")
+    name = models.CharField(max_length=100)
+    multiple = models.BooleanField(default=False)
+    order = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["order", "pk"]
+        constraints = [models.UniqueConstraint(fields=["study", "name"], name="one_group_a_name_and_study")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Label(models.Model):
+    group = models.ForeignKey(LabelGroup, on_delete=models.CASCADE, related_name="labels")
+    name = models.CharField(max_length=100)
+    # The number key that sets it in the editor; empty where there are more labels than keys.
+    key = models.CharField(max_length=1, blank=True)
+    colour = models.CharField(max_length=7, default="#4477aa")
+    order = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["order", "pk"]
+        constraints = [models.UniqueConstraint(fields=["group", "name"], name="one_label_a_name_and_group")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
+class CellLabel(models.Model):
+    """One annotator's choice of a label for a cell; without an annotator it came with an import."""
+
+    cell = models.ForeignKey(Cell, on_delete=models.CASCADE, related_name="labels")
+    label = models.ForeignKey(Label, on_delete=models.PROTECT, related_name="cell_labels")
+    annotator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True)
+    # How sure the annotator is, 0 to 1; null where not said.
+    confidence = models.FloatField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cell", "label", "annotator"], name="one_choice_an_annotator", nulls_distinct=False
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cell_id} · {self.label}"
