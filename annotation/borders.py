@@ -48,9 +48,7 @@ def clean(border: Mapping[str, Any], width: int, height: int) -> Border:
         raise BorderError(f"A border's kind is one of {', '.join(FIELDS)}, not {kind!r}.")
     if kind == "polygon":
         return _clean_polygon(border.get("points"), width, height)
-    values = {
-        name: _number(border.get(name, 0.0 if name == "theta" else None), name) for name in FIELDS[kind]
-    }
+    values = {name: _number(border.get(name, 0.0 if name == "theta" else None), name) for name in FIELDS[kind]}
     if kind == "rectangle":
         x0, x1 = sorted((values["x"], values["x"] + values["width"]))
         y0, y1 = sorted((values["y"], values["y"] + values["height"]))

@@ -20,9 +20,7 @@ def shared_data() -> Path:
     """The folder of real images; tests that need it are skipped where it is absent."""
     root = Path(os.environ.get("MARROWLOOP_SHARED") or REPOSITORY.parent / "shared" / "data")
     if not root.is_dir():
-        pytest.skip(
-            f"The real images are absent: no folder {root.name} beside the project, MARROWLOOP_SHARED unset."
-        )
+        pytest.skip(f"The real images are absent: no folder {root.name} beside the project, MARROWLOOP_SHARED unset.")
     return root
 
 

@@ -25,9 +25,7 @@ class CellQuerySet(models.QuerySet["Cell"]):
 
     def shown(self) -> "CellQuerySet":
         """What the editor draws: confirmed borders, and the proposals above the threshold of their run."""
-        return self.filter(
-            Q(status=Cell.Status.CONFIRMED) | Q(Cell.SHOWN_PROPOSAL, status=Cell.Status.PROPOSED)
-        )
+        return self.filter(Q(status=Cell.Status.CONFIRMED) | Q(Cell.SHOWN_PROPOSAL, status=Cell.Status.PROPOSED))
 
     def with_correction(self) -> "CellQuerySet":
         """Annotate `correction` from the records themselves; null where there is none (an open proposal, say)."""
@@ -35,9 +33,7 @@ class CellQuerySet(models.QuerySet["Cell"]):
         confirmed = Q(status=Cell.Status.CONFIRMED)
         return self.annotate(
             correction=models.Case(
-                models.When(
-                    proposal & confirmed & Q(border=F("proposed_border")), then=models.Value("accepted")
-                ),
+                models.When(proposal & confirmed & Q(border=F("proposed_border")), then=models.Value("accepted")),
                 models.When(proposal & confirmed, then=models.Value("moved")),
                 models.When(proposal & Q(status=Cell.Status.DELETED), then=models.Value("deleted")),
                 models.When(Q(origin=Cell.Origin.DRAWN) & confirmed, then=models.Value("added")),
@@ -83,9 +79,7 @@ class Cell(models.Model):
     # An ignored region: training neither rewards nor punishes there. Its class as the source names it.
     ignored = models.BooleanField(default=False)
     ignored_class = models.CharField(max_length=200, blank=True)
-    run = models.ForeignKey(
-        ProposalRun, on_delete=models.PROTECT, null=True, blank=True, related_name="cells"
-    )
+    run = models.ForeignKey(ProposalRun, on_delete=models.PROTECT, null=True, blank=True, related_name="cells")
     score = models.FloatField(null=True, blank=True)
     # As proposed, beside what a person made of it.
     proposed_border = models.JSONField(null=True, blank=True)

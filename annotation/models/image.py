@@ -48,9 +48,7 @@ class SmearImage(models.Model):
         UNKNOWN = "unknown", "unknown"
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="images")
-    patient = models.ForeignKey(
-        Patient, on_delete=models.PROTECT, null=True, blank=True, related_name="images"
-    )
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, null=True, blank=True, related_name="images")
     sha256 = models.CharField(max_length=64)
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
@@ -97,9 +95,7 @@ class SmearImage(models.Model):
     def next_fold(cls, study: Study) -> int:
         """The slot of an image that arrives now without a patient. Call with the study's row locked."""
         slots = list(
-            cls.objects.filter(study=study, patient__isnull=True)
-            .order_by("-pk")
-            .values_list("fold", flat=True)[:1]
+            cls.objects.filter(study=study, patient__isnull=True).order_by("-pk").values_list("fold", flat=True)[:1]
         )
         return next_slot(slots, Patient.objects.filter(study=study).count())
 

@@ -65,11 +65,7 @@ class Patient(models.Model):
             if found:
                 return found
             slots = list(
-                cls.objects.filter(study=study, diagnosis=diagnosis)
-                .order_by("pk")
-                .values_list("fold", flat=True)
+                cls.objects.filter(study=study, diagnosis=diagnosis).order_by("pk").values_list("fold", flat=True)
             )
             total = cls.objects.filter(study=study).count()
-            return cls.objects.create(
-                study=study, code=code, diagnosis=diagnosis, fold=next_slot(slots, total)
-            )
+            return cls.objects.create(study=study, code=code, diagnosis=diagnosis, fold=next_slot(slots, total))

@@ -70,9 +70,7 @@ class Membership(models.Model):
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.ANNOTATOR)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["study", "user"], name="one_membership_a_user_and_study")
-        ]
+        constraints = [models.UniqueConstraint(fields=["study", "user"], name="one_membership_a_user_and_study")]
 
     def __str__(self) -> str:
         return f"{self.user} · {self.study} · {self.role}"
