@@ -1,0 +1,5 @@
+from training.models.bundle import Bundle, Kind
+from training.models.job import ENDED, HELD, LIVE, Job, JobState
+from training.models.round import Round
+
+__all__ = ["ENDED", "HELD", "LIVE", "Bundle", "Job", "JobState", "Kind", "Round"]

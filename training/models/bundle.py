@@ -1,0 +1,74 @@
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from annotation.models import Study
+
+if TYPE_CHECKING:
+    from training.models.round import Round
+
+
+class Kind(models.TextChoices):
+    """What a round trains and a bundle does."""
+
+    DETECTOR = "detector", "Detector"
+
+
+class Bundle(models.Model):
+    """A trained model of a study: the row beside its folder of weights and card, which is the truth about it."""
+
+    # The first 12 hex digits of the card's hash.
+    id = models.CharField(max_length=12, primary_key=True)
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="bundles")
+    kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.DETECTOR)
+    card = models.JSONField()
+    # The one that makes the study's proposals.
+    in_use = models.BooleanField(default=False)
+    promoted_at = models.DateTimeField(null=True, blank=True)
+    # Null where it came into use by itself, as the newest.
+    promoted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["study", "kind"], condition=Q(in_use=True), name="one_bundle_in_use_a_study_and_kind"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+    @property
+    def folder(self) -> Path:
+        return Path(settings.BUNDLE_FOLDER) / self.id
+
+    @property
+    def made_by(self) -> Optional["Round"]:
+        """The round that made it first. Costs one query, none where `rounds` is prefetched."""
+        return min(self.rounds.all(), key=lambda r: r.pk, default=None)
+
+    @classmethod
+    def used_by(cls, study: Study, kind: str = Kind.DETECTOR) -> Optional["Bundle"]:
+        """The bundle in use of a study, if it has one."""
+        return cls.objects.filter(study=study, kind=kind, in_use=True).first()
+
+    def promote(self, by: Any = None) -> None:
+        """Make it the one in use of its study. An earlier one promoted again is a roll back."""
+        with transaction.atomic():
+            # The study's row serialises two promotions at once; the constraint would refuse the second.
+            Study.objects.select_for_update(no_key=True).get(pk=self.study_id)
+            Bundle.objects.filter(study=self.study_id, kind=self.kind, in_use=True).exclude(pk=self.pk).update(
+                in_use=False
+            )
+            self.in_use = True
+            self.promoted_at = timezone.now()
+            self.promoted_by = by
+            self.save(update_fields=["in_use", "promoted_at", "promoted_by"])

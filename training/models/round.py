@@ -1,0 +1,62 @@
+from pathlib import Path
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from annotation.models import Study
+from training.models.bundle import Bundle, Kind
+from training.models.job import LIVE, Job
+
+
+class Round(Job):
+    """One training run: a frozen snapshot and settings in, a bundle and its metrics out."""
+
+    task_name = "training.run_round"
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="rounds")
+    kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.DETECTOR)
+    # 1, 2, ... in its study.
+    number = models.PositiveIntegerField()
+    # Every setting with its value, as training/settings.py knows them: also those left at their default.
+    settings = models.JSONField(default=dict)
+    seed = models.PositiveBigIntegerField(default=0)
+    # The hash of the frozen snapshot, which also names its folder.
+    snapshot = models.CharField(max_length=64)
+    # What the snapshot holds: {"images", "negatives", "cells", "ignored", "groups": [{...}], "labels": {...}}.
+    counts = models.JSONField(default=dict)
+    parent = models.ForeignKey(Bundle, on_delete=models.PROTECT, null=True, blank=True, related_name="children")
+    bundle = models.ForeignKey(Bundle, on_delete=models.PROTECT, null=True, blank=True, related_name="rounds")
+    # {"map", "map_50", "map_75", "mar"} on the reported validation; null where there is none.
+    metrics = models.JSONField(null=True, blank=True)
+    # The same of each fold where the round cross-validated.
+    folds = models.JSONField(default=list, blank=True)
+    # Points of the plots: {"fold", "epoch": float, "loss"} and {"fold", "epoch", "map_50"}.
+    curve = models.JSONField(default=list, blank=True)
+    # Of training alone, as the process that trained says.
+    seconds = models.FloatField(null=True, blank=True)
+    # Of Python, the libraries and Marrowloop where it ran.
+    versions = models.JSONField(default=dict, blank=True)
+
+    class Meta(Job.Meta):
+        abstract = False
+        constraints = [
+            models.UniqueConstraint(fields=["study", "number"], name="one_round_a_number_and_study"),
+            # Two admins clicking at once: one training.
+            models.UniqueConstraint(
+                fields=["study", "kind"], condition=Q(state__in=LIVE), name="one_live_round_a_study_and_kind"
+            ),
+        ]
+        indexes = [models.Index(fields=["state"])]
+
+    def __str__(self) -> str:
+        return f"Round {self.number} of {self.study_id}"
+
+    @property
+    def folder(self) -> Path:
+        """Where its process works; kept where the round failed, else gone after the end."""
+        return Path(settings.ROUND_FOLDER) / str(self.pk)
+
+    @property
+    def snapshot_folder(self) -> Path:
+        return Path(settings.SNAPSHOT_FOLDER) / self.snapshot
