@@ -111,7 +111,6 @@ def secret_key(name: str, data_folder: Path) -> str:
         return value
     kept = data_folder / "secret-key.txt"
     try:
-        data_folder.mkdir(parents=True, exist_ok=True)
         if not kept.exists():
             # Written whole under a name of its own, then linked: of two first starts at once one key wins.
             own = data_folder / f"secret-key.{os.getpid()}.part"

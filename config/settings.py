@@ -3,10 +3,12 @@
 import os
 from pathlib import Path
 
+import config.celery  # noqa: F401 (whoever queues a task does it through this application)
 from config import environment
+from config.data_folder import prepare_data_folder
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_FOLDER = Path(environment.text("MARROWLOOP_DATA", str(BASE_DIR / "var"))).resolve()
+DATA_FOLDER = prepare_data_folder(Path(environment.text("MARROWLOOP_DATA", str(BASE_DIR / "var"))).resolve())
 
 DEBUG = environment.boolean("MARROWLOOP_DEBUG", False)
 SECRET_KEY = environment.secret_key("MARROWLOOP_SECRET_KEY", DATA_FOLDER)
