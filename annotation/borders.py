@@ -4,7 +4,7 @@ A border is a JSON object in image pixels, origin top left, y down:
 
     {"kind": "polygon", "points": [[x, y], ...]}                    at least 3 points, not closed
     {"kind": "rectangle", "x": , "y": , "width": , "height": }
-    {"kind": "ellipse", "cx": , "cy": , "rx": , "ry": , "theta": }  theta in radians, clockwise on the screen, as VIA has it
+    {"kind": "ellipse", "cx": , "cy": , "rx": , "ry": , "theta": }  radians, clockwise on screen as in VIA
     {"kind": "circle", "cx": , "cy": , "r": }
 """
 
@@ -149,6 +149,12 @@ def iou(a: Mapping[str, Any], b: Mapping[str, Any]) -> float:
     shared = shape_a.intersection(shape_b).area
     whole = shape_a.area + shape_b.area - shared
     return float(shared / whole) if whole > 0 else 0.0
+
+
+def shared_area(a: Mapping[str, Any], b: Mapping[str, Any]) -> float:
+    """The share of the outline `a` that lies within the outline `b`, 0 to 1."""
+    shape = _shape(a)
+    return float(shape.intersection(_shape(b)).area / shape.area) if shape.area > 0 else 0.0
 
 
 def _shape(border: Mapping[str, Any]) -> Polygon:
