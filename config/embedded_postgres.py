@@ -220,3 +220,12 @@ def copy_for_others(package: Path) -> Path:
     except OSError:
         shutil.rmtree(part, ignore_errors=True)  # somebody else was faster
     return programs
+
+
+def remove_database(data_folder: Path) -> None:
+    """Deletes the database of a data folder that nobody uses any more, wherever it lies (tests; manual cleaning)."""
+    pointer = data_folder / "postgres-folder.txt"
+    home = Path(pointer.read_text(encoding="utf-8").strip()) if pointer.exists() else data_folder / "postgres"
+    shutil.rmtree(socket_folder(home / "socket"), ignore_errors=True)
+    shutil.rmtree(home, ignore_errors=True)
+    pointer.unlink(missing_ok=True)
