@@ -85,9 +85,7 @@ def draw_rods(patch: Patch, lines: list[_Line]) -> Field:
         if not x.size or not y.size:
             continue
         nearest = np.full((y.size, x.size), 9.0, np.float32)
-        for (ax, ay), (bx, by), t in zip(
-            line.points[:-1], line.points[1:], np.linspace(0, 1, _STEPS - 1), strict=True
-        ):
+        for (ax, ay), (bx, by), t in zip(line.points[:-1], line.points[1:], np.linspace(0, 1, _STEPS - 1), strict=True):
             span = max((bx - ax) ** 2 + (by - ay) ** 2, 1e-9)
             along = np.clip(((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / span, 0, 1)
             gap = np.sqrt((x - ax - along * (bx - ax)) ** 2 + (y - ay - along * (by - ay)) ** 2)
@@ -119,9 +117,7 @@ def _curves(
     t = np.linspace(-0.5, 0.5, _STEPS)
     along = np.stack([np.cos(angles), np.sin(angles)], axis=1)[:, None, :] * (t * length)[None, :, None]
     across = np.stack([-np.sin(angles), np.cos(angles)], axis=1)[:, None, :]
-    return (
-        middle[:, None, :] + along + across * (bend[:, None] * length * (1 - 4 * t**2)[None, :])[:, :, None]
-    )
+    return middle[:, None, :] + along + across * (bend[:, None] * length * (1 - 4 * t**2)[None, :])[:, :, None]
 
 
 def _share_free(patch: Patch, free: NDArray[np.bool_], points: NDArray[np.float64]) -> NDArray[np.float64]:

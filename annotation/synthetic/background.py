@@ -8,13 +8,11 @@ from annotation.synthetic.stain import AZUROPHIL, BLUE, EOSIN, NUCLEAR, Stain
 from annotation.synthetic.textures import Field, Textures
 
 
-def draw_film(
-    density: Field, stain: Stain, debris: float, textures: Textures, rng: np.random.Generator
-) -> None:
+def draw_film(density: Field, stain: Stain, debris: float, textures: Textures, rng: np.random.Generator) -> None:
     """Add the dried plasma's uneven, speckled film to the optical density (height, width, 3)."""
     height, width, _ = density.shape
     film = np.zeros((height, width), np.float32)
-    for um, amplitude in ((40.0, 0.6), (9.0, 0.45), (2.5, 0.3)):
+    for um, amplitude in ((40.0, 0.6), (8.0, 0.5), (2.0, 0.4), (0.7, 0.3)):
         rows, columns = (max(3, int(side * textures.um_per_pixel / um) + 3) for side in (height, width))
         coarse = Image.fromarray(rng.standard_normal((rows, columns), np.float32))
         film += np.float32(amplitude) * np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC))
@@ -25,7 +23,7 @@ def draw_film(
         density[:, :, channel] += film * tint[channel]
     # Specks: fragments and dried protein, mostly too small to have a shape.
     area = height * width * textures.um_per_pixel**2
-    for _ in range(int(rng.poisson(0.014 * debris * area))):
+    for _ in range(int(rng.poisson((0.006 + 0.03 * debris) * area))):
         x, y = rng.uniform(0, width) * textures.um_per_pixel, rng.uniform(0, height) * textures.um_per_pixel
         size = float(np.exp(rng.normal(-1.35, 0.5)))
         patch = cut_patch(x, y, 3 * size + 0.2, width, height, textures, rng)
@@ -63,9 +61,7 @@ def draw_scratches(density: Field, debris: float, textures: Textures, rng: np.ra
         density[rows, columns] *= (1 - fade)[:, None]
 
 
-def draw_precipitate(
-    density: Field, stain: Stain, debris: float, textures: Textures, rng: np.random.Generator
-) -> None:
+def draw_precipitate(density: Field, stain: Stain, debris: float, textures: Textures, rng: np.random.Generator) -> None:
     """Stain that has come out upon the slide: dark grains, and needles and smears of stain across cells and gaps.
 
     The needles are what an Auer rod can be mistaken for: they are bluer or darker, lie on the slide rather than in
@@ -76,18 +72,14 @@ def draw_precipitate(
     matrix = np.asarray(stain.matrix, np.float32)
     scale = width * height * um**2 / 21900
     for _ in range(int(rng.poisson((3 + 14 * debris) * scale))):
-        patch = cut_patch(
-            rng.uniform(0, width) * um, rng.uniform(0, height) * um, 3.2, width, height, textures, rng
-        )
+        patch = cut_patch(rng.uniform(0, width) * um, rng.uniform(0, height) * um, 3.2, width, height, textures, rng)
         if patch is None:
             continue
         spots = np.zeros(patch.shape, np.float32)
         for _ in range(int(rng.integers(1, 6))):
             dx, dy = rng.normal(0, 0.7, 2)
             size = float(np.exp(rng.normal(-1.3, 0.45)))
-            gap = np.sqrt((patch.x - np.float32(dx)) ** 2 + (patch.y - np.float32(dy)) ** 2) - np.float32(
-                size
-            )
+            gap = np.sqrt((patch.x - np.float32(dx)) ** 2 + (patch.y - np.float32(dy)) ** 2) - np.float32(size)
             spots = np.maximum(spots, patch.edge(-gap, 0.2))
         density[patch.window] += np.float32(rng.uniform(0.4, 1.5)) * spots[:, :, None] * matrix[NUCLEAR]
     for _ in range(int(rng.poisson((4 + 14 * debris) * scale))):
@@ -103,7 +95,7 @@ def draw_precipitate(
         softness = float(rng.choice([0.15, 0.3, 0.7]))
         line = patch.edge(np.float32(width_um / 2) - np.abs(across), softness)
         line *= patch.edge(np.float32(length / 2) - np.abs(along), 0.4)
-        line *= np.clip(0.8 + 0.35 * patch.noise("clump"), 0, 1.2)
+        line *= np.clip(0.85 + 0.2 * patch.noise("broad"), 0, 1.2)
         dye = np.float32(0.7) * matrix[BLUE] + np.float32(0.3) * matrix[NUCLEAR]
         if rng.random() < 0.3:
             dye = matrix[EOSIN]

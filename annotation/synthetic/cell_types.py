@@ -27,8 +27,8 @@ class Appearance:
     eccentric: 0 centred to 1 touching the edge; chromatin: concentration of nuclear stain; clumps, fine: contrast of
     coarse and fine chromatin; nucleoli: how many; blue, eosin: concentration in the cytoplasm; rim: how much bluer
     the cytoplasm's edge is; hof: how pale the zone beside the nucleus is; granules: density by size of azurophil
-    granules; lilac: density of specific (neutrophil) granules; eosinophilic: density of eosinophil granules;
-    vacuoles: how many at most; elongation, irregularity: of the outline.
+    granules; azurophil_haze: concentration of those too fine to be seen singly; lilac: density of specific
+    (neutrophil) granules; eosinophilic: density of eosinophil granules; vacuoles: how many at most; elongation, irregularity: of the outline.
     """
 
     radius: Range
@@ -45,6 +45,7 @@ class Appearance:
     hof: Range = (0.1, 0.4)
     granules_fine: Range = (0.0, 0.0)
     granules_medium: Range = (0.0, 0.0)
+    azurophil_haze: Range = (0.0, 0.0)
     lilac: Range = (0.0, 0.0)
     eosinophilic: Range = (0.0, 0.0)
     vacuoles: int = 0
@@ -55,20 +56,20 @@ class Appearance:
 #: looks by name; a cell type has one or several (see LOOKS_OF_TYPE)
 LOOKS: dict[str, Appearance] = {
     "myeloblast": Appearance(
-        radius=(6.0, 8.3), nucleus=(0.64, 0.84), nucleus_shape="blast", eccentric=(0.3, 0.9), chromatin=(1.05, 1.35),
-        clumps=0.13, fine=0.17, nucleoli=(1, 4), blue=(0.36, 0.62), rim=0.5, hof=(0.2, 0.6),
+        radius=(6.0, 8.3), nucleus=(0.64, 0.84), nucleus_shape="blast", eccentric=(0.3, 0.9), chromatin=(0.8, 1.08),
+        clumps=0.13, fine=0.26, nucleoli=(1, 4), blue=(0.36, 0.62), rim=0.5, hof=(0.2, 0.6),
         granules_fine=(0.0, 0.25), vacuoles=2, elongation=(0.0, 0.28), irregularity=(0.02, 0.09),
     ),
     "promyelocyte": Appearance(
-        radius=(7.4, 9.8), nucleus=(0.45, 0.6), nucleus_shape="round", eccentric=(0.4, 0.95), chromatin=(1.05, 1.3),
-        clumps=0.16, fine=0.16, nucleoli=(0, 3), blue=(0.26, 0.46), rim=0.4, hof=(0.5, 0.95),
-        granules_fine=(0.3, 0.75), granules_medium=(0.15, 0.6), elongation=(0.0, 0.2),
+        radius=(7.4, 9.8), nucleus=(0.45, 0.6), nucleus_shape="round", eccentric=(0.4, 0.95), chromatin=(0.85, 1.12),
+        clumps=0.17, fine=0.24, nucleoli=(0, 3), blue=(0.26, 0.46), rim=0.4, hof=(0.5, 0.95),
+        granules_fine=(0.3, 0.75), granules_medium=(0.15, 0.6), azurophil_haze=(0.0, 0.1), elongation=(0.0, 0.2),
     ),
     "abnormal_promyelocyte": Appearance(
         radius=(7.0, 9.8), nucleus=(0.46, 0.64), nucleus_shape="folded", eccentric=(0.1, 0.7),
-        chromatin=(0.95, 1.25), clumps=0.14, fine=0.17, nucleoli=(0, 2), blue=(0.24, 0.5), rim=0.45, hof=(0.1, 0.5),
-        granules_fine=(0.45, 1.0), granules_medium=(0.3, 0.9), vacuoles=1, elongation=(0.0, 0.32),
-        irregularity=(0.03, 0.11),
+        chromatin=(0.82, 1.1), clumps=0.16, fine=0.26, nucleoli=(0, 2), blue=(0.24, 0.5), rim=0.45, hof=(0.1, 0.5),
+        granules_fine=(0.5, 1.0), granules_medium=(0.35, 1.0), azurophil_haze=(0.02, 0.22), vacuoles=1,
+        elongation=(0.0, 0.32), irregularity=(0.03, 0.11),
     ),
     "myelocyte": Appearance(
         radius=(6.4, 8.4), nucleus=(0.34, 0.48), nucleus_shape="oval", eccentric=(0.5, 1.0), chromatin=(1.2, 1.5),
@@ -93,8 +94,8 @@ LOOKS: dict[str, Appearance] = {
         clumps=0.3, fine=0.12, blue=(0.04, 0.1), eosin=(0.14, 0.24), rim=0.1, eosinophilic=(0.85, 1.0),
     ),
     "monocyte": Appearance(
-        radius=(6.8, 9.0), nucleus=(0.42, 0.56), nucleus_shape="folded", eccentric=(0.1, 0.6), chromatin=(0.95, 1.2),
-        clumps=0.2, fine=0.15, blue=(0.26, 0.4), eosin=(0.03, 0.08), rim=0.15, hof=(0.0, 0.3),
+        radius=(6.8, 9.0), nucleus=(0.42, 0.56), nucleus_shape="folded", eccentric=(0.1, 0.6), chromatin=(0.85, 1.1),
+        clumps=0.22, fine=0.22, blue=(0.26, 0.4), eosin=(0.03, 0.08), rim=0.15, hof=(0.0, 0.3),
         granules_fine=(0.05, 0.35), vacuoles=6, elongation=(0.0, 0.3), irregularity=(0.05, 0.13),
     ),
     "lymphocyte": Appearance(

@@ -127,12 +127,11 @@ def _melt(a: Field, b: Field, over: float) -> Field:
     return b + (a - b) * h + np.float32(over) * h * (1 - h)
 
 
-def nucleus_depth(
-    patch: Patch, shape: NucleusShape, x0: float, y0: float, radius: float, warp: float
-) -> Field:
+def nucleus_depth(patch: Patch, shape: NucleusShape, x0: float, y0: float, radius: float, warp: float) -> Field:
     """Depth in µm inside the nucleus (negative outside), shape of the patch; warp: µm by which it is uneven."""
-    x = (patch.x - np.float32(x0) + np.float32(warp) * patch.noise("mid")) / np.float32(radius)
-    y = (patch.y - np.float32(y0) + np.float32(warp) * patch.noise("mid")) / np.float32(radius)
+    uneven = np.float32(0.12 * warp) * patch.noise("mid")
+    x = (patch.x - np.float32(x0) + np.float32(warp) * patch.noise("broad") + uneven) / np.float32(radius)
+    y = (patch.y - np.float32(y0) + np.float32(warp) * patch.noise("broad") - uneven) / np.float32(radius)
     depth: Field | None = None
     for cx, cy, a, b, angle in shape.ellipses:
         cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
@@ -162,28 +161,27 @@ def chromatin(
 ) -> tuple[Field, Field]:
     """Concentration of nuclear stain in a nucleus of unit mean, and of the blue of its nucleoli (patch shape)."""
     rng = patch.rng
-    clumps = patch.noise("clump")
-    # Threads rather than dots: the zero crossings of noise, mixed with noise itself.
-    threads = 0.8 - np.abs(patch.noise("clump"))
-    texture = np.float32(look.clumps) * (0.6 * clumps + 0.8 * threads) + np.float32(look.fine) * patch.noise(
-        "fine"
-    )
-    texture += np.float32(0.08) * patch.noise("mid")
-    density = 1 + np.clip(texture, -0.55, 0.5)
+    # Chromatin is a dark net with paler holes (parachromatin): coarse ones in mature cells, fine ones in blasts.
+    coarse = np.clip(patch.noise("clump") + np.float32(0.5) * patch.noise("mid") - np.float32(0.1), 0, 2)
+    fine = np.clip(patch.noise("fine"), -0.8, 2)
+    texture = np.float32(0.35 * look.clumps) - np.float32(look.clumps) * coarse - np.float32(0.55 * look.fine) * fine
+    texture += np.float32(0.06) * patch.noise("broad") + np.float32(0.05) * patch.noise("mid")
+    density = 1 + np.clip(np.float32(1.25) * texture, -0.55, 0.4)
     # The membrane, where chromatin lies dense and the nucleus is seen edge on.
-    density += np.float32(0.16) * np.exp(-((depth - np.float32(0.22)) ** 2) / np.float32(0.06))
+    density += np.float32(0.13) * np.exp(-((depth - np.float32(0.25)) ** 2) / np.float32(0.08))
     density *= np.float32(0.88) + np.float32(0.16) * np.clip(depth / np.float32(0.45 * radius), 0, 1)
     blue = np.zeros_like(density)
     for _ in range(int(rng.integers(look.nucleoli[0], look.nucleoli[1] + 1))):
         angle, distance = rng.uniform(0, 2 * np.pi), radius * np.sqrt(rng.uniform(0, 0.4))
-        size = rng.uniform(0.5, 1.25) * min(1.0, radius / 5)
+        size = rng.uniform(0.7, 1.5) * min(1.0, radius / 5)
         x = patch.x - np.float32(centre[0] + distance * np.cos(angle))
         y = patch.y - np.float32(centre[1] + distance * np.sin(angle))
         gap = np.sqrt(x * x + y * y * np.float32(rng.uniform(0.7, 1.4))) - np.float32(size)
-        inside = np.clip(0.5 - gap / np.float32(0.35), 0, 1)
-        density *= 1 - np.float32(rng.uniform(0.16, 0.34)) * inside
-        density += np.float32(0.12) * np.exp(-((gap - np.float32(0.2)) ** 2) / np.float32(0.06))
-        blue += np.float32(rng.uniform(0.12, 0.3)) * inside
+        gap += np.float32(0.12) * patch.noise("clump")
+        inside = np.clip(0.5 - gap / np.float32(0.6), 0, 1)
+        density *= 1 - np.float32(rng.uniform(0.22, 0.46)) * inside
+        density += np.float32(0.11) * np.exp(-((gap - np.float32(0.35)) ** 2) / np.float32(0.08))
+        blue += np.float32(rng.uniform(0.04, 0.14)) * inside
     if shape.crease is not None:
         cx, cy, angle = shape.crease
         x = patch.x - np.float32(centre[0] + cx * radius)

@@ -28,7 +28,7 @@ class Optics:
 def draw_optics(rng: np.random.Generator) -> Optics:
     """A slide's optics; most are sharp, some are soft."""
     return Optics(
-        blur=float(np.clip(rng.gamma(4.0, 0.026), 0.05, 0.24)),
+        blur=float(np.clip(rng.gamma(6.0, 0.021), 0.075, 0.26)),
         tilt=float(rng.choice([0.0, 0.0, rng.uniform(0.05, 0.22)])),
         vignetting=float(rng.uniform(0.0, 0.16)),
         noise=float(rng.uniform(0.8, 3.4)),
@@ -59,16 +59,12 @@ def _illumination(height: int, width: int, optics: Optics, rng: np.random.Genera
     slope_x, slope_y = rng.normal(0, 0.012, 2)
     y = np.linspace(-1, 1, 48, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, 64, dtype=np.float32)[None, :]
-    field = (
-        1 - optics.vignetting * 0.5 * ((x - centre_x) ** 2 + (y - centre_y) ** 2) + slope_x * x + slope_y * y
-    )
+    field = 1 - optics.vignetting * 0.5 * ((x - centre_x) ** 2 + (y - centre_y) ** 2) + slope_x * x + slope_y * y
     small = Image.fromarray(field.astype(np.float32))
     return np.asarray(small.resize((width, height), Image.Resampling.BICUBIC))
 
 
-def _focus(
-    picture: Image.Image, optics: Optics, um_per_pixel: float, rng: np.random.Generator
-) -> Image.Image:
+def _focus(picture: Image.Image, optics: Optics, um_per_pixel: float, rng: np.random.Generator) -> Image.Image:
     defocus = float(np.clip(rng.normal(1.0, 0.15), 0.7, 1.5))
     blur = optics.blur * defocus
 

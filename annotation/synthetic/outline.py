@@ -33,19 +33,15 @@ class Outline:
         # Soft minimum, so that a contact face ends in rounded corners.
         self.radii = (self.radii**-10.0 + chord**-10.0) ** -0.1
 
-    def contains(
-        self, x: NDArray[np.float64], y: NDArray[np.float64], margin: float = 0.0
-    ) -> NDArray[np.bool_]:
+    def contains(self, x: NDArray[np.float64], y: NDArray[np.float64], margin: float = 0.0) -> NDArray[np.bool_]:
         """Whether points (µm) lie inside the outline grown by the margin (µm)."""
         dx, dy = x - self.x, y - self.y
         index = (np.arctan2(dy, dx) * (ANGLES / (2 * np.pi))).astype(int) % ANGLES
         return np.hypot(dx, dy) < self.radii[index] + margin
 
     def depth(self, x: Field, y: Field) -> Field:
-        """About the distance in µm to the outline, positive inside; x (1, width), y (height, 1) relative to the centre."""
-        index = (np.arctan2(y, x) * np.float32(ANGLES / (2 * np.pi)) + np.float32(0.5)).astype(np.int32) & (
-            ANGLES - 1
-        )
+        """About the distance in µm to the outline, positive inside; x (1, width), y (height, 1) from the centre."""
+        index = (np.arctan2(y, x) * np.float32(ANGLES / (2 * np.pi)) + np.float32(0.5)).astype(np.int32) & (ANGLES - 1)
         slope = (np.roll(self.radii, -1) - np.roll(self.radii, 1)) * (ANGLES / (4 * np.pi))
         steepness = (1 / np.sqrt(1 + (slope / self.radii) ** 2)).astype(np.float32)
         return (self.radii.astype(np.float32)[index] - np.sqrt(x * x + y * y)) * steepness[index]

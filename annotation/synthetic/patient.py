@@ -64,9 +64,7 @@ def draw_patient(seed: int, index: int, diagnosis: str | None = None) -> Synthet
     granularity = float(rng.uniform(0.75, 1.25))
     if diagnosis == "apl" and rng.random() < 0.2:
         granularity *= 0.3
-    abnormal = {"apl": rng.uniform(0.88, 1.0), "non_apl_aml": rng.uniform(0.0, 0.2), "healthy": 0.0}[
-        diagnosis
-    ]
+    abnormal = {"apl": rng.uniform(0.88, 1.0), "non_apl_aml": rng.uniform(0.0, 0.2), "healthy": 0.0}[diagnosis]
     return SyntheticPatient(
         seed=seed,
         index=index,
@@ -89,7 +87,7 @@ def draw_patient(seed: int, index: int, diagnosis: str | None = None) -> Synthet
 def _draw_rods(rng: np.random.Generator, diagnosis: str) -> RodParameters:
     narrow = rng.uniform(0.30, 0.38)
     short = rng.uniform(2.0, 2.8)
-    faint = rng.uniform(0.42, 0.68)
+    faint = rng.uniform(0.34, 0.6)
     blasts, promyelocytes, faggots = {
         "apl": (rng.uniform(0.2, 0.5), rng.uniform(0.35, 0.7), rng.uniform(0.08, 0.4)),
         # Half or so of other acute myeloid leukaemias show rods, in few of their blasts.

@@ -57,14 +57,10 @@ def place_cells(
     return placed
 
 
-def plant(
-    cell: PlantedCell, patient: SyntheticPatient, um_per_pixel: float, rng: np.random.Generator
-) -> PlacedCell:
+def plant(cell: PlantedCell, patient: SyntheticPatient, um_per_pixel: float, rng: np.random.Generator) -> PlacedCell:
     """The asked-for cell, ready to be placed first. ValueError for a type that the generator does not draw."""
     if cell.cell_type not in LOOKS_OF_TYPE:
-        raise ValueError(
-            f"The generator draws no cell type {cell.cell_type!r}, only {', '.join(LOOKS_OF_TYPE)}."
-        )
+        raise ValueError(f"The generator draws no cell type {cell.cell_type!r}, only {', '.join(LOOKS_OF_TYPE)}.")
     look = _look(cell.cell_type, patient, rng)
     if cell.cell_type == "promyelocyte" and cell.rods:
         look = "abnormal_promyelocyte"
@@ -110,9 +106,9 @@ def _spot(
     centres = np.array([(cell.outline.x, cell.outline.y) for cell in placed]).reshape(-1, 2)
     radii = np.array([_mean_radius(cell.outline) for cell in placed])
     # A few cells come to lie partly on one another; most only touch.
-    closest = 0.72 if rng.random() < 0.1 else rng.uniform(0.9, 1.02)
+    closest = 0.72 if rng.random() < 0.12 else rng.uniform(0.88, 0.98)
     for _ in range(40):
-        if len(placed) and rng.random() < 0.4:
+        if len(placed) and rng.random() < 0.6:
             k = int(rng.integers(len(placed)))
             away, angle = (radii[k] + radius) * rng.uniform(closest, 1.05), rng.uniform(0, 2 * np.pi)
             x, y = centres[k, 0] + away * np.cos(angle), centres[k, 1] + away * np.sin(angle)
@@ -136,7 +132,7 @@ def press_together(placed: list[PlacedCell], rng: np.random.Generator) -> None:
             if distance > (ar + br) * 1.35 or distance < 1e-6:
                 continue
             overlapping = distance < (ar + br) * 0.88
-            slack = rng.uniform(0.5, 1.6) if overlapping else rng.uniform(-0.35, 0.3)
+            slack = rng.uniform(0.5, 1.6) if overlapping else rng.uniform(-0.2, 0.35)
             seam = (distance**2 + ar**2 - br**2) / (2 * distance)
             seam = float(np.clip(seam, 0.45 * ar, distance - 0.45 * br))
             placed[i].outline.flatten_against(bx, by, seam + slack / 2)

@@ -10,8 +10,8 @@ from annotation.synthetic.textures import Field
 
 def draw_red_cell_outline(rng: np.random.Generator, x: float, y: float) -> Outline:
     """The outline of a red cell of about 7.2 µm, at times drawn out."""
-    elongation = float(abs(rng.normal(0, 0.14)))
-    return draw_outline(rng, x, y, float(rng.normal(3.6, 0.28)), elongation, float(rng.uniform(0.01, 0.05)))
+    elongation = float(abs(rng.normal(0, 0.2)))
+    return draw_outline(rng, x, y, float(rng.normal(3.65, 0.3)), elongation, float(rng.uniform(0.02, 0.075)))
 
 
 def draw_red_cell(patch: Patch, outline: Outline, pallor: float) -> tuple[Field, Field]:
@@ -23,8 +23,8 @@ def draw_red_cell(patch: Patch, outline: Outline, pallor: float) -> tuple[Field,
     from_centre = np.sqrt((patch.x - np.float32(shift[0])) ** 2 + (patch.y - np.float32(shift[1])) ** 2)
     dip = np.exp(-((from_centre / np.float32(radius * rng.uniform(0.38, 0.55))) ** 2))
     body = 1 - np.float32(pallor * rng.uniform(0.5, 1.0)) * dip
-    body += np.float32(0.14) * np.exp(-((depth - np.float32(0.4)) ** 2) / np.float32(0.1))
-    body *= 1 + np.float32(0.02) * patch.noise("mid") + np.float32(0.012) * patch.noise("fine")
+    body += np.float32(0.1) * np.exp(-((depth - np.float32(0.5)) ** 2) / np.float32(0.2))
+    body *= 1 + np.float32(0.04) * patch.noise("mid") + np.float32(0.05) * patch.noise("broad")
     stains = np.zeros((STAINS, *patch.shape), np.float32)
     stains[EOSIN] = np.float32(rng.normal(0.26, 0.03)) * body * patch.edge(depth, 0.14)
     # Young red cells (polychromasia) keep a breath of blue.

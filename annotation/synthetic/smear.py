@@ -28,7 +28,7 @@ _FAGGOT_RODS = 5
 class SyntheticCell:
     """Truth of one cell.
 
-    border: polygon in image pixels (MARROW border JSON), clipped to the image; auer_rods: the lines of its rods;
+    border: polygon in image pixels (border JSON), clipped to the image; auer_rods: the lines of its rods;
     characteristics: of "auer_rod", "faggot_cell", "abnormal"; cut_off: partly outside the image; ignored: neither
     hit nor miss for a detector, because of ignored_class "smudge" or "edge" (less than half in the image).
     """
@@ -84,9 +84,7 @@ def draw_smear(
     truth = [_draw_nucleated(density, patient, cells, k, tiles, image_index) for k in range(len(cells))]
     _draw_platelets(density, patient, cells, tiles, _stream(patient, image_index, 4))
     draw_precipitate(density, patient.stain, patient.debris, tiles, _stream(patient, image_index, 5))
-    pixels = expose(
-        density, patient.stain.background, patient.optics, um_per_pixel, _stream(patient, image_index, 6)
-    )
+    pixels = expose(density, patient.stain.background, patient.optics, um_per_pixel, _stream(patient, image_index, 6))
     name = f"{patient.code}-{image_index:03d}.png"
     return SyntheticSmear(name, pixels, um_per_pixel, tuple(cell for cell in truth if cell is not None))
 
@@ -111,15 +109,17 @@ def _draw_red_cells(
         if patch is None:
             continue
         stains, depth = draw_red_cell(patch, outline, patient.stain.pallor)
-        _brighten_rim(density, patch.window, depth)
+        _brighten_rim(density, patch.window, depth, patient.stain.halo)
+        # Where red cells overlap they thin one another: the sum of both would be far too dark.
+        density[patch.window] *= (1 - np.float32(0.62) * patch.edge(depth, 0.2))[:, :, None]
         density[patch.window] += patient.stain.densities(stains)
 
 
-def _brighten_rim(density: Field, window: tuple[slice, slice], depth: Field) -> None:
+def _brighten_rim(density: Field, window: tuple[slice, slice], depth: Field, strength: float) -> None:
     """The bright line around an object, where its edge bends the light and the film has drawn back."""
     rim = np.exp(-((depth + np.float32(0.3)) ** 2) / np.float32(0.05)) * (depth < 0)
-    density[window] *= (1 - np.float32(0.6) * rim)[:, :, None]
-    density[window] -= (np.float32(0.02) * rim)[:, :, None]
+    density[window] *= (1 - np.float32(0.75 * strength) * rim)[:, :, None]
+    density[window] -= (np.float32(0.05 * strength) * rim)[:, :, None]
 
 
 def _draw_nucleated(
@@ -147,7 +147,7 @@ def _draw_nucleated(
             _covered(patch.x, patch.y, outline, [later.outline for later in cells[k + 1 :]]),
         )  # fmt: skip
         stains, cover, rods = drawn.stains, drawn.cover, drawn.rods
-        _brighten_rim(density, patch.window, outline.depth(patch.x, patch.y))
+        _brighten_rim(density, patch.window, outline.depth(patch.x, patch.y), patient.stain.halo)
     density[patch.window] *= (1 - np.float32(0.82) * cover)[:, :, None]
     density[patch.window] += patient.stain.densities(stains)
     return _truth(cell, rods, width, height, tiles.um_per_pixel)
@@ -157,9 +157,7 @@ def _covered(x: Field, y: Field, outline: Outline, later: list[Outline]) -> NDAr
     covered: NDArray[np.bool_] | None = None
     for other in later:
         if np.hypot(other.x - outline.x, other.y - outline.y) < other.reach + outline.reach:
-            hidden = (
-                other.depth(x + np.float32(outline.x - other.x), y + np.float32(outline.y - other.y)) > -0.3
-            )
+            hidden = other.depth(x + np.float32(outline.x - other.x), y + np.float32(outline.y - other.y)) > -0.3
             covered = hidden if covered is None else covered | hidden
     return covered
 

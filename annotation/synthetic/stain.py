@@ -31,13 +31,14 @@ class Stain:
 
     matrix: (4 stains, 3 channels) optical density per unit of concentration; background: (red, green, blue) from
     0 to 1 of the empty field; pallor: how pale the centre of a red cell is, 0 to 1; plasma: density of the protein
-    film between the cells.
+    film between the cells; halo: how bright the rim around cells is, 0 to 1.
     """
 
     matrix: tuple[tuple[float, float, float], ...]
     background: tuple[float, float, float]
     pallor: float
     plasma: float
+    halo: float
 
     def densities(self, concentrations: NDArray[np.float32]) -> NDArray[np.float32]:
         """Optical density (height, width, 3) of concentrations (4, height, width)."""
@@ -53,9 +54,7 @@ def draw_stain(rng: np.random.Generator) -> Stain:
         a: tuple[float, ...], b: tuple[float, ...], share: float, strength: float
     ) -> tuple[float, float, float]:
         jitter = rng.normal(1.0, 0.035, 3)
-        red, green, blue = (
-            (x + (y - x) * share) * strength * j for x, y, j in zip(a, b, jitter, strict=True)
-        )
+        red, green, blue = ((x + (y - x) * share) * strength * j for x, y, j in zip(a, b, jitter, strict=True))
         return (float(red), float(green), float(blue))
 
     # One balance for the slide: more eosin goes with redder nuclei (acid buffer), more azure with bluer ones.
@@ -73,5 +72,6 @@ def draw_stain(rng: np.random.Generator) -> Stain:
         matrix=matrix,
         background=(float(background[0]), float(background[1]), float(background[2])),
         pallor=float(rng.uniform(0.15, 0.85)),
-        plasma=float(rng.uniform(0.015, 0.06)),
+        plasma=float(rng.uniform(0.03, 0.11)),
+        halo=float(rng.uniform(0.0, 0.8) ** 1.5),
     )

@@ -14,9 +14,9 @@ Field = NDArray[np.float32]
 
 TILE = 512
 #: wavelength in µm of each noise
-NOISES = {"broad": 6.0, "mid": 2.2, "clump": 0.95, "fine": 0.45}
+NOISES = {"broad": 8.0, "mid": 3.2, "clump": 1.35, "fine": 0.65}
 #: (sigma of one granule in µm, granules per µm²)
-GRANULES = {"fine": (0.095, 2.6), "medium": (0.15, 2.0), "coarse": (0.27, 1.9)}
+GRANULES = {"fine": (0.095, 4.0), "medium": (0.15, 3.0), "coarse": (0.27, 1.9)}
 
 
 class Textures:
@@ -41,7 +41,8 @@ class Textures:
         """Granules with peaks up to 1, shape (height, width); density 0 to 1 is the share of granules that show."""
         granules = _window(self._granules[name], shape, rng)
         threshold = np.float32(1.0 - density)
-        return np.clip((granules - threshold) / np.float32(max(density, 0.35)), 0.0, 1.0)
+        shown: Field = np.clip((granules - threshold) / np.float32(max(density, 0.35)), 0.0, 1.0)
+        return shown
 
 
 @lru_cache(maxsize=4)
@@ -67,7 +68,7 @@ def _band_noise(wavelength: float, seed: int) -> Field:
     fy = np.fft.fftfreq(TILE)[:, None]
     fx = np.fft.rfftfreq(TILE)[None, :]
     frequency = np.hypot(fy, fx) * wavelength
-    noise = np.fft.irfft2(np.fft.rfft2(white) * frequency * np.exp(-0.7 * frequency**2), s=(TILE, TILE))
+    noise = np.fft.irfft2(np.fft.rfft2(white) * frequency**2 * np.exp(-(frequency**2)), s=(TILE, TILE))
     return (noise / noise.std()).astype(np.float32)
 
 
