@@ -58,6 +58,10 @@ class SmearImage(models.Model):
     fold = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=16, choices=State.choices, default=State.NEW)
     synthetic = models.BooleanField(default=False)
+    # The last run that proposed borders here: its proposals are the present ones, also where it found none.
+    proposed_by = models.ForeignKey(
+        "annotation.ProposalRun", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ImageQuerySet.as_manager()

@@ -1,0 +1,3 @@
+from inference.models.proposal_job import ProposalJob
+
+__all__ = ["ProposalJob"]
