@@ -1,17 +1,14 @@
 // Every page loads this: htmx set up for a policy without inline style or eval, and the small parts of the frame.
 import htmx from "htmx.org";
+import { csrfToken } from "../csrf.js";
 
 // The content security policy allows neither a style element made by htmx nor eval.
 htmx.config.includeIndicatorStyles = false;
 htmx.config.allowEval = false;
 htmx.config.selfRequestsOnly = true;
-htmx.config.historyCacheSize = 0; // pages hold patients' data: nothing of them stays in the browser's storage
-
-/** The token from its cookie, read at each request: it changes when somebody signs in again in another tab. */
-export function csrfToken() {
-  const match = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
-  return match ? decodeURIComponent(match[1]) : "";
-}
+// Pages hold patients' data: nothing of them stays in the browser's storage, Back loads the page again.
+htmx.config.historyCacheSize = 0;
+htmx.config.refreshOnHistoryMiss = true;
 
 document.addEventListener("htmx:configRequest", (event) => {
   if (event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = csrfToken();
