@@ -27,8 +27,9 @@ class Appearance:
     eccentric: 0 centred to 1 touching the edge; chromatin: concentration of nuclear stain; clumps, fine: contrast of
     coarse and fine chromatin; nucleoli: how many; blue, eosin: concentration in the cytoplasm; rim: how much bluer
     the cytoplasm's edge is; hof: how pale the zone beside the nucleus is; granules: density by size of azurophil
-    granules; azurophil_haze: concentration of those too fine to be seen singly; lilac: density of specific
-    (neutrophil) granules; eosinophilic: density of eosinophil granules; vacuoles: how many at most; elongation, irregularity: of the outline.
+    granules; azurophil_haze: concentration of those too fine to be seen singly; lilac: density of
+    specific (neutrophil) granules; eosinophilic: density of eosinophil granules; vacuoles: how many at most;
+    elongation, irregularity: of the outline.
     """
 
     radius: Range
@@ -57,17 +58,17 @@ class Appearance:
 LOOKS: dict[str, Appearance] = {
     "myeloblast": Appearance(
         radius=(6.0, 8.3), nucleus=(0.64, 0.84), nucleus_shape="blast", eccentric=(0.3, 0.9), chromatin=(0.8, 1.08),
-        clumps=0.13, fine=0.26, nucleoli=(1, 4), blue=(0.36, 0.62), rim=0.5, hof=(0.2, 0.6),
+        clumps=0.17, fine=0.3, nucleoli=(1, 4), blue=(0.36, 0.62), rim=0.5, hof=(0.2, 0.6),
         granules_fine=(0.0, 0.25), vacuoles=2, elongation=(0.0, 0.28), irregularity=(0.02, 0.09),
     ),
     "promyelocyte": Appearance(
         radius=(7.4, 9.8), nucleus=(0.45, 0.6), nucleus_shape="round", eccentric=(0.4, 0.95), chromatin=(0.85, 1.12),
-        clumps=0.17, fine=0.24, nucleoli=(0, 3), blue=(0.26, 0.46), rim=0.4, hof=(0.5, 0.95),
+        clumps=0.2, fine=0.28, nucleoli=(0, 3), blue=(0.26, 0.46), rim=0.4, hof=(0.5, 0.95),
         granules_fine=(0.3, 0.75), granules_medium=(0.15, 0.6), azurophil_haze=(0.0, 0.1), elongation=(0.0, 0.2),
     ),
     "abnormal_promyelocyte": Appearance(
         radius=(7.0, 9.8), nucleus=(0.46, 0.64), nucleus_shape="folded", eccentric=(0.1, 0.7),
-        chromatin=(0.82, 1.1), clumps=0.16, fine=0.26, nucleoli=(0, 2), blue=(0.24, 0.5), rim=0.45, hof=(0.1, 0.5),
+        chromatin=(0.82, 1.1), clumps=0.19, fine=0.3, nucleoli=(0, 2), blue=(0.24, 0.5), rim=0.45, hof=(0.1, 0.5),
         granules_fine=(0.5, 1.0), granules_medium=(0.35, 1.0), azurophil_haze=(0.02, 0.22), vacuoles=1,
         elongation=(0.0, 0.32), irregularity=(0.03, 0.11),
     ),

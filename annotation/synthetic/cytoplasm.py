@@ -12,14 +12,17 @@ def draw_cytoplasm(
     patch: Patch,
     look: Appearance,
     depth: Field,
+    cover: Field,
     radius: float,
     hof: tuple[float, float],
     granularity: float,
 ) -> Field:
-    """Concentrations (4, height, width) within a cell of the given depth (µm); hof: its centre in µm from the cell's;
-    granularity: how heavily this patient's promyelocytes are granulated, a factor."""
+    """Concentrations (4, height, width) within a cell of the given depth (µm) and coverage.
+
+    hof: its centre in µm from the cell's; granularity: how heavily this patient's promyelocytes are granulated, a
+    factor.
+    """
     rng = patch.rng
-    cover = patch.edge(depth, 0.2)
     stains = np.zeros((STAINS, *patch.shape), np.float32)
     mottle = 1 + np.float32(0.14) * patch.noise("mid") + np.float32(0.11) * patch.noise("clump")
     mottle += np.float32(0.06) * patch.noise("fine") + np.float32(0.1) * patch.noise("broad")
@@ -37,7 +40,7 @@ def draw_cytoplasm(
     stains[AZUROPHIL] = np.float32(rng.uniform(*look.azurophil_haze) * min(granularity, 1.0)) * mottle
     # The membrane: a thin darker line where it is seen edge on.
     membrane = np.exp(-((depth - np.float32(0.16)) ** 2) / np.float32(0.03))
-    stains[BLUE] += np.float32(0.02 + 0.09 * look.blue[1]) * membrane * mottle
+    stains[BLUE] += np.float32(rng.uniform(0.0, 0.02 + 0.11 * look.blue[1])) * membrane * mottle
     _granules(patch, look, stains, granularity)
     for _ in range(int(rng.integers(0, look.vacuoles + 1))):
         angle, distance = rng.uniform(0, 2 * np.pi), radius * rng.uniform(0.45, 0.9)

@@ -39,8 +39,9 @@ def draw_cell(
     rng = patch.rng
     depth = outline.depth(patch.x, patch.y)
     # Fraying finer than the border that an annotator would draw.
-    depth += np.float32(0.025) * patch.noise("clump") + np.float32(0.09) * patch.noise("mid")
-    cover = patch.edge(depth, 0.2)
+    depth += np.float32(0.02) * patch.noise("clump") + np.float32(0.06) * patch.noise("mid")
+    softness = float(rng.uniform(0.2, 0.55))
+    cover = patch.edge(depth, softness)
     radius = float(np.sqrt((outline.radii**2).mean()))
     size = radius * float(np.sqrt(rng.uniform(*look.nucleus)))
     angle = rng.uniform(0, 2 * np.pi)
@@ -48,7 +49,7 @@ def draw_cell(
     centre = (float(offset * np.cos(angle)), float(offset * np.sin(angle)))
     hof = (centre[0] - 0.95 * size * float(np.cos(angle)), centre[1] - 0.95 * size * float(np.sin(angle)))
 
-    stains = draw_cytoplasm(patch, look, depth, radius, hof, granularity)
+    stains = draw_cytoplasm(patch, look, depth, cover, radius, hof, granularity)
     shape = SHAPES[look.nucleus_shape](rng)
     inside = nucleus_depth(patch, shape, *centre, size, _unevenness(look))
     # The nucleus stays within the cell and follows its outline where both are close.

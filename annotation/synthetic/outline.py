@@ -63,7 +63,7 @@ def draw_outline(
     axis = rng.uniform(0, 2 * np.pi)
     radii = 1 + elongation / 2 * np.cos(2 * (_THETA - axis))
     for order in range(3, 10):
-        amplitude = irregularity * rng.normal() / (order - 1) ** 1.15
+        amplitude = irregularity * rng.normal() / (order - 1) ** 1.5
         radii += amplitude * np.cos(order * _THETA + rng.uniform(0, 2 * np.pi))
     return Outline(x, y, radius * np.clip(radii, 0.55, 1.6))
 

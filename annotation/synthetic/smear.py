@@ -148,7 +148,7 @@ def _draw_nucleated(
         )  # fmt: skip
         stains, cover, rods = drawn.stains, drawn.cover, drawn.rods
         _brighten_rim(density, patch.window, outline.depth(patch.x, patch.y), patient.stain.halo)
-    density[patch.window] *= (1 - np.float32(0.82) * cover)[:, :, None]
+    density[patch.window] *= (1 - np.float32(0.74) * cover)[:, :, None]
     density[patch.window] += patient.stain.densities(stains)
     return _truth(cell, rods, width, height, tiles.um_per_pixel)
 

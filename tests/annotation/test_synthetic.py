@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from annotation.synthetic import (
     CELL_TYPES,
     DIAGNOSES,
+    GENERATOR_VERSION,
     SMUDGE,
     PlantedCell,
     SyntheticPatient,
@@ -17,11 +18,31 @@ from annotation.synthetic import (
     draw_patient,
     draw_smear,
 )
-from annotation.synthetic.outline import clip_polygon, draw_outline, polygon_area
+from annotation.synthetic.cell_types import LOOKS
+from annotation.synthetic.nucleated_cell import draw_cell
+from annotation.synthetic.outline import clip_polygon, polygon_area
 from annotation.synthetic.patch import cut_patch
+from annotation.synthetic.placement import outline_of
 from annotation.synthetic.textures import textures
 
 COARSE = 0.2
+EXPECTED = {
+    "version": 1,
+    "types": [
+        "promyelocyte",
+        "segmented_neutrophil",
+        "erythroblast",
+        "erythroblast",
+        "promyelocyte",
+        "segmented_neutrophil",
+        "promyelocyte",
+        "promyelocyte",
+        "erythroblast",
+    ],
+    "rods": 10,
+    "centre": [57, 120],
+}
+EXPECTED_MEAN = [181.0, 156.0, 196.9]
 
 
 def field(patient: SyntheticPatient, index: int = 0, **changes: object) -> SyntheticSmear:
@@ -40,6 +61,19 @@ def test_same_arguments_give_same_bytes() -> None:
     assert first.pixels.tobytes() == second.pixels.tobytes()
     assert first.cells == second.cells
     assert first.name == second.name == "synthetic-7-003-000.png"
+
+
+def test_version_names_what_is_drawn() -> None:
+    """Fails when the generator draws something else: give GENERATOR_VERSION the next number, then mend this."""
+    smear = field(draw_patient(0, 0))
+    seen = {
+        "version": GENERATOR_VERSION,
+        "types": [cell.cell_type for cell in smear.cells],
+        "rods": sum(len(cell.auer_rods) for cell in smear.cells),
+        "centre": [round(float(v)) for v in np.array(smear.cells[0].border["points"]).mean(axis=0)],
+    }
+    assert seen == EXPECTED
+    assert smear.pixels.reshape(-1, 3).mean(axis=0) == pytest.approx(EXPECTED_MEAN, abs=1.0)
 
 
 def test_seed_patient_and_image_change_the_picture() -> None:
@@ -73,16 +107,17 @@ def test_everything_lies_inside_the_image() -> None:
                 assert (line >= 0).all() and (line <= (320, 240)).all()
 
 
-def test_border_fits_the_drawn_outline() -> None:
-    rng = np.random.default_rng(5)
-    tiles = textures(0.1)
-    for _ in range(20):
-        outline = draw_outline(rng, 15.0, 15.0, float(rng.uniform(4, 9)), 0.3, 0.1)
-        outline.flatten_against(25.0, 12.0, 6.0)
+def test_border_fits_the_drawn_coverage() -> None:
+    """The border against the cell as drawn, with its fraying and soft edge."""
+    tiles, rods = textures(0.1), draw_patient(0, 0).rods
+    for seed, look in enumerate(LOOKS):
+        rng = np.random.default_rng([5, seed])
+        outline = outline_of(look, 15.0, 15.0, float(rng.uniform(*LOOKS[look].radius)), rng)
+        outline.flatten_against(25.0, 12.0, 4.5)
         patch = cut_patch(15.0, 15.0, 14.9, 300, 300, tiles, rng)
         assert patch is not None
         drawn = np.zeros((300, 300), bool)
-        drawn[patch.window] = outline.depth(patch.x, patch.y) > 0
+        drawn[patch.window] = draw_cell(patch, outline, look, 1.0, rods, 0, rng, None).cover > 0.5
         border = filled(outline.polygon(0.1) - 0.5, 300, 300)
         assert (drawn & border).sum() / (drawn | border).sum() >= 0.95
 
