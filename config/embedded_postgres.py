@@ -40,7 +40,7 @@ class Postgres:
 
     title = "PostgreSQL"
     # "Fast" shutdown ends the sessions and writes everything; "immediate" leaves the rest to crash recovery.
-    stop_signals = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+    stop_signals: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
 
     def __init__(self, data_folder: Path) -> None:
         self.data_folder = data_folder

@@ -22,7 +22,7 @@ class Valkey:
     """One Valkey server; see config.keeper.Server."""
 
     title = "Valkey"
-    stop_signals = (signal.SIGTERM, signal.SIGKILL)
+    stop_signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGKILL)
 
     def __init__(self, data_folder: Path) -> None:
         self.folder = data_folder / "valkey"

@@ -26,11 +26,11 @@ class SetUpProblem(Exception):
     """What keeps Marrowloop from being set up; the message is one clear sentence."""
 
 
-def say(message):
+def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def fingerprint(paths):
+def fingerprint(paths: "list[str]") -> str:
     """A hash over these files: their paths inside the repository and their bytes."""
     sha256 = hashlib.sha256()
     for path in sorted(paths):
@@ -40,7 +40,7 @@ def fingerprint(paths):
     return sha256.hexdigest()
 
 
-def is_done(stamp, wanted):
+def is_done(stamp: str, wanted: str) -> bool:
     """Whether the stamp file says that the step was done from exactly this."""
     try:
         with open(stamp) as file:
@@ -49,12 +49,12 @@ def is_done(stamp, wanted):
         return False
 
 
-def mark_done(stamp, wanted):
+def mark_done(stamp: str, wanted: str) -> None:
     with open(stamp, "w") as file:
         file.write(wanted)
 
 
-def call(command, purpose, environment=None):
+def call(command: "list[str]", purpose: str, environment: "dict[str, str] | None" = None) -> None:
     """Runs a command with its output on stderr; raises SetUpProblem where it fails."""
     try:
         status = subprocess.call(command, cwd=REPOSITORY, stdout=sys.stderr, env=environment)
@@ -66,7 +66,7 @@ def call(command, purpose, environment=None):
         raise SetUpProblem(f"{purpose} failed: {reason}.")
 
 
-def check_python():
+def check_python() -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 (this file is what older ones meet)
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
         raise SetUpProblem(f"Marrowloop needs Python 3.11 or newer, and {sys.executable} is {version}.")
@@ -80,7 +80,7 @@ def check_python():
             ) from None
 
 
-def make_venv():
+def make_venv() -> None:
     """Makes .venv, or makes it again where its Python has gone."""
     if os.path.exists(PYTHON):
         works = subprocess.call([PYTHON, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"])
@@ -90,7 +90,7 @@ def make_venv():
     call([sys.executable, "-m", "venv", "--clear", VENV], "Making .venv")
 
 
-def pip_settings():
+def pip_settings() -> "dict[str, str]":
     """pip's own settings as uv's: a machine with a mirror of the package index has told pip about it."""
     listed = subprocess.run(
         [PYTHON, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=REPOSITORY
@@ -102,7 +102,7 @@ def pip_settings():
         "cert": "SSL_CERT_FILE",
         "trusted-host": "UV_INSECURE_HOST",
     }
-    environment = {}
+    environment: "dict[str, str]" = {}
     for scope, key, value in re.findall(r"^(global|install|:env:)\.([a-z-]+)='(.*)'$", listed, re.MULTILINE):
         if key in names and (scope != "global" or names[key] not in environment):
             environment[names[key]] = " ".join(value.replace("\\n", " ").split())
@@ -115,7 +115,7 @@ def pip_settings():
     return {**environment, **os.environ}
 
 
-def install_packages():
+def install_packages() -> None:
     requirements = os.path.join(REPOSITORY, "requirements.txt")
     wanted = f"{fingerprint([requirements])} {sys.version_info[0]}.{sys.version_info[1]}"
     stamp = os.path.join(VENV, "installed-requirements")
@@ -131,12 +131,12 @@ def install_packages():
     mark_done(stamp, wanted)
 
 
-def node_environment():
+def node_environment() -> "dict[str, str]":
     """The environment in which npm finds the node that came by pip."""
     return {**os.environ, "PATH": os.path.join(VENV, "bin") + os.pathsep + os.environ.get("PATH", "")}
 
 
-def install_node_packages():
+def install_node_packages() -> None:
     lock = os.path.join(REPOSITORY, "package-lock.json")
     wanted = fingerprint([lock])
     stamp = os.path.join(REPOSITORY, "node_modules", ".installed-lock")
@@ -148,7 +148,7 @@ def install_node_packages():
     mark_done(stamp, wanted)
 
 
-def bundle():
+def bundle() -> None:
     """Bundles static/src into static/dist where a source has changed."""
     sources = [os.path.join(REPOSITORY, "static", "build.mjs"), os.path.join(REPOSITORY, "package-lock.json")]
     for folder, _, files in os.walk(os.path.join(REPOSITORY, "static", "src")):
@@ -164,7 +164,7 @@ def bundle():
     mark_done(stamp, wanted)
 
 
-def set_up():
+def set_up() -> None:
     check_python()
     # Two set-ups at once (./run beside ./test) would trip over each other.
     lock = os.open(REPOSITORY, os.O_RDONLY)
