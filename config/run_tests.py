@@ -32,7 +32,7 @@ def run_tests() -> int:
             ensure_services(
                 data_folder, postgres=not os.environ.get("DATABASE_URL"), valkey=not os.environ.get("BROKER_URL")
             )
-            arguments = [*([] if own_workers else ["-n", str(WORKERS)]), *chosen]
+            arguments = [*([] if own_workers else ["-n", str(WORKERS), "--dist", "loadgroup"]), *chosen]
             tests = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], cwd=REPOSITORY)
             for asked in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(asked, lambda number, _: tests.send_signal(signal.SIGINT))

@@ -102,7 +102,7 @@ def pip_settings() -> "dict[str, str]":
         "cert": "SSL_CERT_FILE",
         "trusted-host": "UV_INSECURE_HOST",
     }
-    environment: "dict[str, str]" = {}
+    environment: dict[str, str] = {}
     for scope, key, value in re.findall(r"^(global|install|:env:)\.([a-z-]+)='(.*)'$", listed, re.MULTILINE):
         if key in names and (scope != "global" or names[key] not in environment):
             environment[names[key]] = " ".join(value.replace("\\n", " ").split())
