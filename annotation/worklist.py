@@ -62,6 +62,11 @@ class Worklist:
     # State value ("" for all) to the number of images that match the search.
     counts: dict[str, int]
 
+    @property
+    def is_empty(self) -> bool:
+        """The study has no image at all, as against none that matches."""
+        return not self.query.search and not self.counts[""]
+
 
 def worklist(study: Study, query: WorklistQuery) -> Worklist:
     """The page of a study's images that was asked for. Three queries whatever the number of images and cells."""

@@ -16,6 +16,7 @@ def upload(request: HttpRequest, study_id: int) -> HttpResponse:
     context = study_context(request, study, "upload") | {
         "upload_url": f"/api/v1/studies/{study.pk}/images/",
         "budget": settings.UPLOAD_BUDGET,
+        "budget_megabytes": settings.UPLOAD_BUDGET // 2**20,
         "pixel_budget_millions": settings.PIXEL_BUDGET // 1_000_000,
         "patients": study.patients.values_list("code", flat=True)[:500],
     }
