@@ -134,7 +134,7 @@ def average_precision(fields: Sequence[Field]) -> dict[str, float | None]:
     class BorderEvaluation(COCOeval_faster):  # type: ignore[misc]
         """COCO's evaluation with our IoU: boxes and outlines in one truth, and no masks of whole fields."""
 
-        def computeIoU(self, imgId: int, catId: int) -> Any:  # noqa: N802, N803 - the library's names
+        def computeIoU(self, imgId: int, catId: int) -> Any:
             there = self.gt_dataset.get_instances([imgId], [catId], True)[0][0]
             found = self.dt_dataset.get_instances([imgId], [catId], True)[0][0]
             if not len(there) or not len(found):

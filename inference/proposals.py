@@ -109,9 +109,7 @@ def propose(
     """
     chosen = list(images)
     store = ImageStore(Path(settings.IMAGE_STORE))
-    run = ProposalRun.objects.create(
-        study=study, bundle=proposer.name, score_threshold=proposer.score_threshold
-    )
+    run = ProposalRun.objects.create(study=study, bundle=proposer.name, score_threshold=proposer.score_threshold)
     missing: list[str] = []
     seconds = 0.0
     for done, image in enumerate(chosen, start=1):

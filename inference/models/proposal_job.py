@@ -19,9 +19,7 @@ class ProposalJob(Job):
     class Meta(Job.Meta):
         abstract = False
         constraints = [
-            models.UniqueConstraint(
-                fields=["study"], condition=Q(state__in=LIVE), name="one_live_proposal_job_a_study"
-            )
+            models.UniqueConstraint(fields=["study"], condition=Q(state__in=LIVE), name="one_live_proposal_job_a_study")
         ]
 
     def __str__(self) -> str:
