@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path
 
-from annotation.formats.truth import TruthCell
+from annotation.formats.arguments import FormatOptions
+from annotation.formats.truth import Truth, TruthCell, read_truth
 from annotation.models import Cell, SmearImage, Study
-from inference.overlap import Field, Scored, Truth, average_precision, precision_recall
+from inference import overlap
+from inference.overlap import Field, Scored, average_precision, precision_recall
 
 
 @dataclass(frozen=True)
@@ -17,30 +19,21 @@ class Evaluation:
     recall: float | None
 
 
-def images_by_name(study: Study, names: Sequence[str]) -> tuple[dict[int, str], list[str]]:
-    """Match a truth's names to images: {image id: name}, and the names that match none or several.
-
-    A name matches in full first, else by its last part where that is unambiguous in the study.
-    """
-    full: dict[str, int] = {}
-    last: dict[str, set[int]] = {}
-    rows = SmearImage.objects.filter(study=study).values_list("names__name", "pk")
-    for name, pk in rows:
-        if name is not None:
-            full[name] = pk
-            last.setdefault(PurePosixPath(name).name, set()).add(pk)
-    found: dict[int, str] = {}
-    lost: list[str] = []
-    for name in names:
-        pk = full.get(name)
-        if pk is None:
-            candidates = last.get(PurePosixPath(name).name, set())
-            pk = next(iter(candidates)) if len(candidates) == 1 else None
-        if pk is None:
-            lost.append(name)
-        else:
-            found[pk] = name
-    return found, lost
+def study_truth(study: Study, path: Path, options: FormatOptions) -> tuple[dict[int, list[TruthCell]], Truth]:
+    """The truth's cells by image id, and all that was read. Raises FormatError where the source cannot be used."""
+    rows = list(SmearImage.objects.filter(study=study).values_list("names__name", "pk", "width", "height"))
+    ids = {name: pk for name, pk, _, _ in rows}
+    sizes = {name: (width, height) for name, _, width, height in rows}
+    truth = read_truth(
+        path,
+        options.format,
+        options.class_names,
+        options.class_attribute,
+        options.classes,
+        options.ignore,
+        sizes,
+    )
+    return {ids[name]: cells for name, cells in truth.images.items()}, truth
 
 
 def present_fields(image_ids: Sequence[int], truth: Mapping[int, Sequence[TruthCell]]) -> list[tuple[Field, Field]]:
@@ -60,14 +53,14 @@ def present_fields(image_ids: Sequence[int], truth: Mapping[int, Sequence[TruthC
             proposals.setdefault(image_id, []).append((Scored(border, score), score >= threshold))
     fields = []
     for image_id in looked_at:
-        there = [Truth(cell.border, cell.ignored) for cell in truth[image_id]]
+        there = [overlap.Truth(cell.border, cell.ignored) for cell in truth[image_id]]
         stored = proposals.get(image_id, [])
         fields.append((Field(there, [s for s, _ in stored]), Field(there, [s for s, seen in stored if seen])))
     return fields
 
 
 def evaluate(truth: Mapping[int, Sequence[TruthCell]]) -> Evaluation:
-    """Score the present proposals of the images of a truth ({image id: cells}); images never proposed on are left out."""
+    """Score the present proposals against a truth ({image id: cells}); images never proposed on are left out."""
     fields = present_fields(list(truth), truth)
     precision, recall = precision_recall([shown for _, shown in fields])
     return Evaluation(len(fields), average_precision([stored for stored, _ in fields]), precision, recall)
