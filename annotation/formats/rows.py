@@ -1,0 +1,50 @@
+"""What an export writes: one image with its cells, in one form for all formats. Knows no database."""
+
+from dataclasses import dataclass, field
+
+from annotation.borders import Border, Bounds
+
+
+@dataclass(frozen=True)
+class Group:
+    """A label group of the study's scheme."""
+
+    name: str
+    multiple: bool
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The labels of one group that a cell carries now."""
+
+    group: str
+    multiple: bool
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CellRow:
+    """One border. `bounds` are x0, y0, x1, y1 in pixels, clipped to the image; `correction` as Correction has it."""
+
+    id: str
+    border: Border
+    bounds: Bounds
+    choices: tuple[Choice, ...]
+    status: str
+    ignored: bool
+    ignored_class: str
+    origin: str
+    correction: str
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    name: str
+    width: int
+    height: int
+    um_per_pixel: float | None
+    state: str
+    patient: str | None
+    diagnosis: str | None
+    cells: list[CellRow] = field(default_factory=list)
