@@ -1,3 +1,12 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from annotation.api import images, operations, studies
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("studies/", studies.StudyList.as_view(), name="api-studies"),
+    path("studies/<int:study_id>/", studies.StudyDetail.as_view(), name="api-study"),
+    path("studies/<int:study_id>/images/", images.StudyImageList.as_view(), name="api-study-images"),
+    path("images/<int:image_id>/", images.ImageDetail.as_view(), name="api-image"),
+    path("images/<int:image_id>/operations/", operations.ImageOperations.as_view(), name="api-operations"),
+    path("images/<int:image_id>/state/", images.ImageState.as_view(), name="api-image-state"),
+]

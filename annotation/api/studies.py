@@ -1,0 +1,52 @@
+"""Studies that the user is a member of, and the label scheme of each."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotation.access import study_for
+from annotation.models import LabelGroup, Study
+
+
+class StudyList(APIView):
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        """The user's studies."""
+        return Response([_study_json(study) for study in Study.objects.visible_to(request.user)])
+
+
+class StudyDetail(APIView):
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, study_id: int) -> Response:
+        """One study with its label scheme and the user's role in it."""
+        study = study_for(request.user, study_id)
+        return Response({**_study_json(study), "role": study.role_of(request.user), "groups": scheme_json(study)})
+
+
+def _study_json(study: Study) -> dict[str, Any]:
+    return {
+        "id": study.pk,
+        "name": study.name,
+        "um_per_pixel": study.um_per_pixel,
+        "synthetic": study.synthetic,
+    }
+
+
+def scheme_json(study: Study) -> list[dict[str, Any]]:
+    """The label groups of a study in their order, with their labels, number keys and colours. Two queries."""
+    return [
+        {
+            "id": group.pk,
+            "name": group.name,
+            "multiple": group.multiple,
+            "labels": [
+                {"id": label.pk, "name": label.name, "key": label.key, "colour": label.colour}
+                for label in group.labels.all()
+            ],
+        }
+        for group in LabelGroup.objects.filter(study=study).prefetch_related("labels")
+    ]
