@@ -1,27 +1,19 @@
-"""A bundle: what a round made. Weights as safetensors, and a card that says what they are and came from.
+"""The bundle: weights as safetensors, and a card that says what they are, what they saw and how they were judged."""
 
-It appears under its name in one step, weights and card whole, so that a half-written one is never loaded.
-"""
-
-import json
 import os
 import shutil
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from training.canonical_json import content_hash, file_hash, read_object, require
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from training.contract import ContractError, content_hash, expect, file_hash, read_json, write_folder, write_json
 
 SCHEMA = "marrowloop.bundle/1"
 CARD = "card.json"
 WEIGHTS = "weights.safetensors"
 
-_CARD_FIELDS: dict[str, type | tuple[type, ...]] = {
+_CARD = {
     "schema": str,
     "kind": str,
     "architecture": dict,
@@ -35,112 +27,74 @@ _CARD_FIELDS: dict[str, type | tuple[type, ...]] = {
     "settings": dict,
     "seed": int,
     "versions": dict,
-    "metrics": (dict, type(None)),
-    "score_threshold": (int, float),
-    "parent": (str, type(None)),
+    "metrics": (dict, None),
+    "score_threshold": float,
+    "parent": (str, None),
     "history": list,
     "weights": str,
     "hash": str,
 }
 
 
-class BundleError(ValueError):
-    """A bundle that cannot be used; the message says why in one sentence."""
+class BundleError(ContractError):
+    """A bundle that is not what it should be."""
 
 
 @dataclass(frozen=True)
-class Bundle:
+class BundleFiles:
+    """A bundle on disk whose card and weights were checked."""
+
     folder: Path
     card: dict[str, Any]
 
     @property
     def id(self) -> str:
-        """The first 12 hex digits of the card's hash."""
-        return str(self.card["hash"])[:12]
+        return bundle_id(self.card)
 
-    def weights(self) -> "dict[str, Tensor]":
-        """The tensors by name, on the CPU. Raises BundleError where the file cannot be read."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(self.folder / WEIGHTS)
-        except (OSError, SafetensorError) as problem:
-            raise BundleError(f"The weights of bundle {self.id} cannot be read: {problem}.") from None
+    @property
+    def weights(self) -> Path:
+        return self.folder / WEIGHTS
 
 
-def write_bundle(folder: Path, card: Mapping[str, Any], weights: "Mapping[str, Tensor]") -> Bundle:
-    """Write a bundle at `folder`, which must not exist yet; schema, the hash of the weights and the card's are
-    filled in.
+def write_bundle(folder: Path, card: Mapping[str, Any], save_weights: Callable[[Path], None]) -> BundleFiles:
+    """Write a bundle whole or not at all; the hashes of weights and card are added. Returns it as read back."""
 
-    Raises BundleError where the card lacks a field or the folder exists, OSError where the disk is full.
-    """
-    from safetensors.torch import save_file
+    def fill(part: Path) -> None:
+        save_weights(part / WEIGHTS)
+        full = {key: value for key, value in card.items() if key not in ("hash", "weights")}
+        full |= {"schema": SCHEMA, "weights": file_hash(part / WEIGHTS)}
+        full["hash"] = content_hash(full)
+        expect(full, _CARD, "The card", BundleError)
+        write_json(part / CARD, full)
 
-    folder = Path(folder)
     if folder.exists():
-        raise BundleError(f"There is a bundle at {folder} already.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".bundle-", suffix=".part"))
-    try:
-        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, part / WEIGHTS)
-        document: dict[str, Any] = {**card, "schema": SCHEMA, "weights": file_hash(part / WEIGHTS)}
-        try:
-            document["hash"] = content_hash(document)
-        except (TypeError, ValueError) as problem:
-            raise BundleError(f"The bundle's card cannot be written: {problem}.") from None
-        _check(document)
-        with (part / CARD).open("w", encoding="utf-8") as file:
-            json.dump(document, file, ensure_ascii=False, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(part, 0o755)
-        os.rename(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        raise BundleError(f"There is something at {folder} already.")
+    write_folder(folder, fill)
     return read_bundle(folder)
 
 
-def read_bundle(folder: Path, kind: str | None = None) -> Bundle:
-    """Read and validate a bundle: schema, hashes of card and weights, every field; its kind where one is given.
-
-    Raises BundleError with one sentence.
-    """
-    folder = Path(folder)
-    try:
-        card = read_object(folder / CARD)
-    except FileNotFoundError:
-        raise BundleError(f"The folder {folder} holds no {CARD}, so it is no bundle.") from None
-    except (OSError, ValueError) as problem:
-        raise BundleError(f"The bundle's {CARD} cannot be read: {problem}.") from None
-    _check(card)
+def read_bundle(folder: Path, kind: str | None = None) -> BundleFiles:
+    """Read and validate a bundle. Raises BundleError for a wrong schema, hash, field, kind, or other weights."""
+    card = read_json(folder / CARD, SCHEMA, "bundle's card", BundleError)
+    expect(card, _CARD, f"The card of the bundle {folder}", BundleError)
     if kind is not None and card["kind"] != kind:
-        raise BundleError(f"The bundle is a {card['kind']}; a {kind} is needed here.")
-    try:
-        weights = file_hash(folder / WEIGHTS)
-    except OSError:
-        raise BundleError(f"The bundle at {folder} has no {WEIGHTS}.") from None
-    if weights != card["weights"]:
-        raise BundleError("The bundle's weights are not those its card names: their hash differs.")
-    return Bundle(folder, card)
+        raise BundleError(f"The bundle {folder} is a {card['kind']}, not a {kind}.")
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise BundleError(f"The bundle {folder} has no weights.")
+    if file_hash(weights) != card["weights"]:
+        raise BundleError(f"The weights of the bundle {folder} are not those that its card names.")
+    return BundleFiles(folder, card)
 
 
-def _check(card: Mapping[str, Any]) -> None:
-    schema = card.get("schema")
-    if schema != SCHEMA:
-        raise BundleError(f"The bundle's schema is {schema!r}; this version reads {SCHEMA!r}.")
-    try:
-        require(card, _CARD_FIELDS, "the card")
-        if content_hash(card) != card["hash"]:
-            raise ValueError("its hash does not match its content")
-        if not 0 <= card["score_threshold"] <= 1:
-            raise ValueError("its score threshold is not between 0 and 1")
-        require(card["architecture"], {"name": str, "backbone": str}, "the architecture")
-        for name in ("groups", "images", "classes"):
-            if not all(isinstance(value, str) for value in card[name]):
-                raise ValueError(f"its {name} are not all text")
-    except ValueError as problem:
-        raise BundleError(f"The bundle is not valid: {problem}.") from None
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of a bundle whose weights fit it; as read_bundle."""
+    return read_bundle(folder).card
+
+
+def bundle_id(card: Mapping[str, Any]) -> str:
+    """The first 12 hex digits of the card's hash: what names a bundle."""
+    return str(card["hash"])[:12]
 
 
 def copy_bundle(source: Path, target: Path) -> BundleFiles:

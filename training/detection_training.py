@@ -17,7 +17,7 @@ from training.detection_metrics import Detections, Truth, coco_metrics
 from training.settings import DetectorSettings
 
 # Gradients of a first step on few images may be huge; one clipped step costs less than a lost round.
-MOST_GRADIENT = 10.0
+MOST_GRADIENT = 4.0
 # The end of the schedule, where the rate is small and the weights differ little, is what stopping chooses among.
 EVALUATED_FROM = 0.6
 

@@ -27,7 +27,7 @@ class DetectorSettings:
     size: int = _within(0, 0, 4096, "long side in px that images are trained and predicted at; auto: by cell size")
     epochs: int = _within(0, 0, 10_000, "passes over the images; auto: by their number")
     batch: int = _within(4, 1, 64, "images a step")
-    lr: float = _within(0.02, 1e-6, 1.0, "highest learning rate of the one-cycle schedule")
+    lr: float = _within(0.01, 1e-6, 1.0, "highest learning rate of the one-cycle schedule")
     momentum: float = _within(0.9, 0.0, 0.999, "momentum of SGD")
     weight_decay: float = _within(1e-4, 0.0, 0.1, "weight decay of SGD")
     warmup: float = _within(0.15, 0.0, 0.9, "share of the steps before the highest learning rate")
