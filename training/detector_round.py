@@ -19,7 +19,7 @@ from training.detection_data import Sample, anchor_sides, load_sample, training_
 from training.detection_metrics import DEFAULT_THRESHOLD, best_threshold, coco_metrics
 from training.detection_training import Step, Trained, detect, epochs_for, train_detector, truth_of
 from training.detector import MEAN, STD, Architecture, build_detector
-from training.parents import parent_allowed, splits_of
+from training.parents import splits_of, why_not
 from training.settings import DetectorSettings
 from training.snapshot import Snapshot
 from training.splits import Split
@@ -56,11 +56,11 @@ class RoundOfDetector:
         started = time.monotonic()
         if self.settings.threads:
             torch.set_num_threads(self.settings.threads)
+        splits = splits_of(self.snapshot.images, self.settings)
         if self.parent is not None:
-            reason = parent_allowed(self.parent.card, self.snapshot.manifest, self.settings)
+            reason = why_not(self.parent.card, self.snapshot.images, splits, self.settings)
             if reason:
-                raise BundleError(reason)
-        splits = splits_of(self.snapshot.manifest, self.settings)
+                raise BundleError(f"The round cannot start from bundle {self.parent.id}: {reason}.")
         size = self._size()
         self._log(f"{len(self.snapshot.images)} images at {size} px, {sum(map(_cells, self.snapshot.images))} cells.")
         samples: dict[str, list[Sample]] = {}
