@@ -71,7 +71,7 @@ def best_matches(proposals: Sequence[Border], truth: Sequence[Truth], least_iou:
     """One-to-one matches to cells (not to ignored regions) of at least that IoU, the closest pairs first."""
     table = overlaps(proposals, truth)
     table[:, [j for j, true in enumerate(truth) if true.ignored]] = 0
-    matches = []
+    matches: list[Match] = []
     for flat in np.argsort(-table, axis=None, kind="stable"):
         i, j = np.unravel_index(flat, table.shape)
         value = float(table[i, j])

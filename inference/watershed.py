@@ -39,7 +39,7 @@ def propose(image: Image.Image) -> list[dict[str, Any]]:
     scale = min(1.0, WORKING_SIZE / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = np.asarray(image.convert("RGB").resize(size, Image.Resampling.BOX), dtype=np.float64) / 255
-    proposals = []
+    proposals: list[dict[str, Any]] = []
     for region in regionprops(segment(small)):
         border = _border(region, image.width, image.height, scale)
         if border is not None:

@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 import timm
 import torch
+from timm.models import FeatureInfo
 from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
@@ -26,7 +27,7 @@ class PyramidBackbone(nn.Module):
         _freeze_batch_norms(self.body)
         for parameter in _first_stages(self.body, frozen_stages):
             parameter.requires_grad_(False)
-        depths = self.body.feature_info.channels()[-LEVELS:]
+        depths = _features(self.body).channels()[-LEVELS:]
         self.pyramid = FeaturePyramidNetwork(depths, channels, extra_blocks=LastLevelMaxPool())
         self.out_channels = channels
 
@@ -43,7 +44,7 @@ def _body(name: str, pretrained: bool) -> nn.Module:
         raise BackboneError(f"The backbone {name!r} is not known to timm.")
     from_hub = pretrained and name != DEFAULT
     try:
-        indices = timm.create_model(timm_name, features_only=True, pretrained=False).feature_info.reduction()
+        indices = _features(timm.create_model(timm_name, features_only=True, pretrained=False)).reduction()
         wanted = tuple(i for i, stride in enumerate(indices) if stride in (8, 16, 32))
         if len(wanted) != LEVELS:
             raise BackboneError(f"The backbone {name!r} has no maps of strides 8, 16 and 32.")
@@ -54,6 +55,12 @@ def _body(name: str, pretrained: bool) -> nn.Module:
         whole = _lite0_weights()
         body.load_state_dict({key: whole[key] for key in body.state_dict()})
     return body
+
+
+def _features(body: nn.Module) -> FeatureInfo:
+    info = body.feature_info
+    assert isinstance(info, FeatureInfo)
+    return info
 
 
 def _lite0_weights() -> dict[str, Tensor]:

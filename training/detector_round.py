@@ -66,6 +66,7 @@ class RoundOfDetector:
         samples: dict[str, list[Sample]] = {}
         for image in self.snapshot.images:
             samples.setdefault(image["group"], []).append(load_sample(self.snapshot, image, size))
+        metrics: dict[str, float] | None
         if self.settings.folds:
             final, metrics, folds, threshold = self._cross_validate(splits, samples)
         else:

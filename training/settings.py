@@ -84,7 +84,7 @@ def parse_assignments(pairs: list[str]) -> dict[str, str]:
 
 def _parse(name: str, value: Any) -> Any:
     wanted = FIELDS[name]
-    kind = type(wanted.default)
+    kind: type = type(wanted.default)
     if kind is str:
         return str(value).strip()
     try:
