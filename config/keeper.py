@@ -163,8 +163,10 @@ def keep(server: Server, folder: Path, answer: IO[str]) -> None:
         take(own)
         process = start(server, folder / "server.log")
         record(folder, server, process)
-        answer.write("ready\n")
-        answer.close()
+        # Whoever asked may have gone in the meantime.
+        with contextlib.suppress(BrokenPipeError):
+            answer.write("ready\n")
+            answer.close()
         gone = threading.Event()
         threading.Thread(target=wait_for_last_user, args=(users, gone), daemon=True).start()
         deaths = 0

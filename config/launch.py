@@ -70,6 +70,14 @@ def alone(data_folder: Path) -> Iterator[None]:
         yield
 
 
+def check_broker() -> None:
+    """The workers would wait for a broker that is not there; raises kombu's OperationalError instead."""
+    from config.celery import app
+
+    with app.connection_for_write(transport_options={"socket_connect_timeout": 5}) as connection:
+        connection.ensure_connection(max_retries=1, timeout=5)
+
+
 def collect_static(data_folder: Path) -> None:
     """Gathers the static files under names with their hashes, where one has changed."""
     from django.core.management import call_command
@@ -155,6 +163,7 @@ def serve(options: argparse.Namespace, data_folder: Path, listener: socket.socke
     try:
         django.setup()
         migrate(data_folder)
+        check_broker()
         collect_static(data_folder)
         logins = first_login(data_folder)
         demo = make_demo_once(data_folder)

@@ -53,7 +53,7 @@ def read_until(stream: IO[str], mark: str) -> str:
 @pytest.fixture(scope="module")
 def prepared_folder(fresh_folder: Path) -> Iterator[Path]:
     """A data folder whose demo study counts as made: painting it takes longer than these tests."""
-    fresh_folder.mkdir(mode=0o711)
+    fresh_folder.mkdir(exist_ok=True)
     fresh_folder.chmod(0o711)
     (fresh_folder / "demo-made").touch()
     yield fresh_folder
@@ -153,3 +153,13 @@ def test_what_cannot_work_is_one_sentence(fresh_folder: Path, name: str, value: 
     assert len(done.stderr.splitlines()) == 1
     assert "secret" not in done.stderr
     assert done.stdout == ""
+
+
+def test_an_unreachable_broker_is_one_sentence(prepared_folder: Path) -> None:
+    running = launch(prepared_folder, free_port(), BROKER_URL="redis://127.0.0.1:1/0")
+    said, errors = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert errors.startswith("The broker cannot be reached: ")
+    assert len(errors.splitlines()) == 1
+    assert said == ""
+    assert wait_until(lambda: not processes_of(prepared_folder), 1.0)
