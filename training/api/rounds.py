@@ -1,0 +1,115 @@
+"""Rounds under /api/v1/: those of a study, launching one, watching it, cancelling it."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotation.access import study_for
+from annotation.models import Role
+from training.access import round_for
+from training.freeze import RoundRefused
+from training.models import JobState, Round
+from training.rounds import AUTO, launch
+from training.settings import SettingsError
+
+# The newest rounds of a study; older ones are asked for by their id.
+LISTED = 200
+
+
+def round_json(round_: Round, *, whole: bool = False) -> dict[str, Any]:
+    """A round as the API gives it; `whole` adds the log, the curve and the place in the queue (one query)."""
+    body: dict[str, Any] = {
+        "id": round_.pk,
+        "study": round_.study_id,
+        "number": round_.number,
+        "kind": round_.kind,
+        "state": round_.state,
+        "reason": round_.reason,
+        "requested_by": round_.requested_by.get_username() if round_.requested_by else None,
+        "created_at": round_.created_at,
+        "started_at": round_.started_at,
+        "finished_at": round_.finished_at,
+        "settings": round_.settings,
+        "seed": round_.seed,
+        "snapshot": round_.snapshot,
+        "counts": round_.counts,
+        "parent": round_.parent_id,
+        "bundle": round_.bundle_id,
+        "in_use": bool(round_.bundle and round_.bundle.in_use),
+        "progress": round_.progress,
+        "metrics": round_.metrics,
+        "seconds": round_.seconds,
+    }
+    if whole:
+        body |= {
+            "folds": round_.folds,
+            "versions": round_.versions,
+            "queued_before": round_.queued_before() if round_.state == JobState.QUEUED else None,
+            "curve": round_.curve,
+            "log": round_.log,
+        }
+    return body
+
+
+class LaunchIn(serializers.Serializer[Any]):
+    settings = serializers.DictField(required=False)
+    seed = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1, default=0)
+    # Declared fields leave the class again, so it hides none of Field's own `parent`; mypy does not know that.
+    parent = serializers.CharField(  # type: ignore[assignment]
+        required=False, allow_null=True, default=AUTO, max_length=12
+    )
+
+
+class StudyRounds(APIView):
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, study_id: int) -> Response:
+        """The rounds of a study, newest first, 200 at most."""
+        study = study_for(request.user, study_id)
+        Round.bury_dead()
+        rounds = (
+            Round.objects.filter(study=study)
+            .select_related("requested_by", "bundle")
+            .defer("log", "curve", "bundle__card")
+            .order_by("-number")
+        )
+        return Response({"rounds": [round_json(round_) for round_ in rounds[:LISTED]]})
+
+    @extend_schema(request=LaunchIn, responses={201: OpenApiTypes.OBJECT})
+    def post(self, request: Request, study_id: int) -> Response:
+        """Launch a round. 400 for settings that make no sense, 409 where none can be trained on the study now."""
+        study = study_for(request.user, study_id, Role.ADMIN)
+        asked = LaunchIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        data = asked.validated_data
+        try:
+            made = launch(study, request.user, data.get("settings"), seed=data["seed"], parent=data["parent"])
+        except SettingsError as error:
+            return Response({"detail": str(error)}, status=400)
+        except RoundRefused as refused:
+            return Response({"detail": str(refused)}, status=409)
+        return Response(round_json(made, whole=True), status=201)
+
+
+class RoundDetail(APIView):
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, round_id: int) -> Response:
+        """One round with its progress, log and curve."""
+        Round.bury_dead()
+        return Response(round_json(round_for(request.user, round_id), whole=True))
+
+
+class RoundCancel(APIView):
+    @extend_schema(request=None, responses=OpenApiTypes.OBJECT)
+    def post(self, request: Request, round_id: int) -> Response:
+        """Ask for a round's end. 409 where it has ended, or is ending, already."""
+        round_ = round_for(request.user, round_id, Role.ADMIN)
+        done = round_.cancel(by=request.user.get_username())
+        round_.refresh_from_db()
+        if not done:
+            return Response({"detail": f"The round is {round_.state} already."}, status=409)
+        return Response(round_json(round_, whole=True))

@@ -1,0 +1,157 @@
+"""From the rows of a study to a frozen snapshot: the only place where training reads annotation's tables."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from annotation.label_choice import current_choice
+from annotation.models import Cell, CellLabel, Label, LabelGroup, SmearImage, Study
+from annotation.store import ImageStore
+from training.snapshot import SCHEMA, SnapshotError, write_snapshot
+
+
+class RoundRefused(Exception):
+    """A round cannot be launched; the message is one sentence that says why."""
+
+
+@dataclass(frozen=True)
+class FrozenSnapshot:
+    """A snapshot on disk, and what it holds (see Round.counts)."""
+
+    hash: str
+    folder: Path
+    manifest: dict[str, Any]
+    counts: dict[str, Any]
+
+
+def freeze(study: Study) -> FrozenSnapshot:
+    """Write the study's finished images as a snapshot folder named by its hash; the same data is written once.
+
+    Costs six queries, and a hard link an image. Raises RoundRefused where there is nothing to learn from or an image
+    is gone from the store.
+    """
+    images = list(SmearImage.objects.filter(study=study).finished().select_related("patient").prefetch_related("names"))
+    if not images:
+        raise RoundRefused(f"The study {study.name} has no annotated image to learn from.")
+    files = _stored_files(images)
+    borders = _borders(study)
+    manifest: dict[str, Any] = {
+        "schema": SCHEMA,
+        "study": study.name,
+        "labels": [
+            {"group": group.name, "name": label.name}
+            for group in LabelGroup.objects.filter(study=study).prefetch_related("labels")
+            for label in group.labels.all()
+        ],
+        "images": [
+            {
+                "sha256": image.sha256,
+                "file": f"images/{image.sha256}.png",
+                "width": image.width,
+                "height": image.height,
+                "um_per_pixel": image.um_per_pixel,
+                "names": sorted(name.name for name in image.names.all()),
+                "patient": image.patient.code if image.patient else None,
+                "diagnosis": image.patient.diagnosis if image.patient else None,
+                "group": image.group,
+                "fold": image.slot,
+                "borders": borders.get(image.pk, []),
+            }
+            for image in sorted(images, key=lambda image: image.sha256)
+        ],
+    }
+    if not any(not border["ignored"] for image in manifest["images"] for border in image["borders"]):
+        raise RoundRefused(f"The annotated images of the study {study.name} hold no cell to learn from.")
+    try:
+        folder = write_snapshot(manifest, files, Path(settings.SNAPSHOT_FOLDER))
+    except SnapshotError as error:
+        raise RoundRefused(str(error)) from error
+    except OSError as error:
+        raise RoundRefused(f"The snapshot cannot be written: {error.strerror}.") from error
+    return FrozenSnapshot(folder.name, folder, manifest, count(manifest))
+
+
+def count(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What a manifest holds, by patient, label and slot; slots are folds of 60 (annotation/folds.py)."""
+    labels: Counter[str] = Counter()
+    patients: dict[str, dict[str, Any]] = {}
+    slots: dict[str, dict[str, int]] = defaultdict(lambda: {"images": 0, "cells": 0})
+    cells = ignored = negatives = 0
+    for image in manifest["images"]:
+        own = [border for border in image["borders"] if not border["ignored"]]
+        cells += len(own)
+        ignored += len(image["borders"]) - len(own)
+        negatives += not image["borders"]
+        labels.update(label for border in own for label in border["labels"])
+        slot = slots[str(image["fold"])]
+        slot["images"] += 1
+        slot["cells"] += len(own)
+        if image["patient"] is not None:
+            patient = patients.setdefault(
+                image["patient"],
+                {
+                    "code": image["patient"],
+                    "diagnosis": image["diagnosis"],
+                    "slot": image["fold"],
+                    "images": 0,
+                    "cells": 0,
+                },
+            )
+            patient["images"] += 1
+            patient["cells"] += len(own)
+    return {
+        "images": len(manifest["images"]),
+        "negatives": negatives,
+        "cells": cells,
+        "ignored": ignored,
+        "labels": dict(sorted(labels.items())),
+        "patients": sorted(patients.values(), key=lambda patient: patient["code"]),
+        "images_without_patient": sum(image["patient"] is None for image in manifest["images"]),
+        "slots": dict(sorted(slots.items(), key=lambda item: int(item[0]))),
+    }
+
+
+def _stored_files(images: list[SmearImage]) -> dict[str, Path]:
+    store = ImageStore(Path(settings.IMAGE_STORE))
+    files = {image.sha256: store.pixels(image.sha256) for image in images}
+    missing = [image for image in images if not files[image.sha256].is_file()]
+    if missing:
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise RoundRefused(f"The pixels of the annotated image {missing[0].name}{others} are missing in the store.")
+    return files
+
+
+def _borders(study: Study) -> dict[int, list[dict[str, Any]]]:
+    """Confirmed borders of the finished images by image, in order of id, so that the same rows give the same hash."""
+    rows = (
+        Cell.objects.filter(image__study=study, image__state__in=SmearImage.FINISHED)
+        .confirmed()
+        .order_by("pk")
+        .values_list("pk", "image_id", "border", "x0", "y0", "x1", "y1", "ignored")
+    )
+    labels = _labels(study)
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for pk, image_id, border, x0, y0, x1, y1, ignored in rows:
+        found[image_id].append(
+            {
+                "id": str(pk),
+                "border": border,
+                "bounds": [x0, y0, x1, y1],
+                "ignored": ignored,
+                "labels": sorted(labels.get(pk, [])),
+            }
+        )
+    return found
+
+
+def _labels(study: Study) -> dict[Any, set[str]]:
+    """The names of the labels that hold for each cell."""
+    rows = CellLabel.objects.filter(cell__image__study=study, cell__image__state__in=SmearImage.FINISHED)
+    by_cell: dict[Any, list[CellLabel]] = defaultdict(list)
+    for row in rows.order_by("pk"):
+        by_cell[row.cell_id].append(row)
+    names = dict(Label.objects.filter(group__study=study).values_list("pk", "name"))
+    return {cell: {names[label] for label in current_choice(own)} for cell, own in by_cell.items()}

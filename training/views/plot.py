@@ -1,0 +1,104 @@
+"""Line plots as SVG without script or style of their own: numbers here, colours in static/css/rounds.css."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 560, 210
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 30
+# As many as rounds.css has colours for.
+COLOURS = 7
+
+
+@dataclass(frozen=True)
+class Tick:
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """`points` as a polyline wants them; `colour` 0 to COLOURS - 1; the last point is marked."""
+
+    name: str
+    colour: int
+    points: str
+    end_x: float
+    end_y: float
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One pair of axes in user units of a viewBox of WIDTH × HEIGHT."""
+
+    title: str
+    summary: str
+    lines: Sequence[Line]
+    x_ticks: Sequence[Tick]
+    y_ticks: Sequence[Tick]
+    x_label: str
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    top: int = TOP
+    bottom: int = HEIGHT - BOTTOM
+
+
+def line_plot(
+    title: str,
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    x_label: str,
+    x_max: float,
+    y_max: float | None = None,
+) -> Plot | None:
+    """Lines of (x, y) by name, both from 0; None where there is no point.
+
+    `y_max` None: as far as the highest point, but the first steps of a loss, which tower over the rest, are cut off
+    at the top.
+    """
+    series = {name: [p for p in points if math.isfinite(p[1])] for name, points in series.items()}
+    series = {name: points for name, points in series.items() if points}
+    if not series:
+        return None
+    heights = sorted(y for points in series.values() for _, y in points)
+    if y_max is None:
+        y_max = min(heights[-1], 1.6 * heights[int(0.95 * (len(heights) - 1))]) or 1.0
+        y_max *= 1.05
+    x_max = max(x_max, *(x for points in series.values() for x, _ in points)) or 1.0
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return (
+            round(LEFT + (WIDTH - LEFT - RIGHT) * x / x_max, 1),
+            round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(max(y / y_max, 0), 1), 1),
+        )
+
+    lines = []
+    for number, (name, points) in enumerate(series.items()):
+        placed = [place(x, y) for x, y in points]
+        drawn = " ".join(f"{x},{y}" for x, y in placed)
+        lines.append(Line(name, number % COLOURS, drawn, *placed[-1]))
+    last = "; ".join(f"{name}: {points[-1][1]:.3g}" for name, points in series.items())
+    return Plot(
+        title=title,
+        summary=f"{title}, last values: {last}",
+        lines=lines,
+        x_ticks=[Tick(place(x, 0)[0], _text(x)) for x in ticks(x_max, whole=True)],
+        y_ticks=[Tick(place(0, y)[1], _text(y)) for y in ticks(y_max)],
+        x_label=x_label,
+    )
+
+
+def ticks(end: float, about: int = 5, whole: bool = False) -> list[float]:
+    """Round numbers from 0 to `end` at most, about that many, a step of 1, 2 or 5 times a power of ten apart."""
+    raw = end / about
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
+    if whole:
+        step = max(1.0, round(step))
+    return [round(step * i, 10) for i in range(int(end / step + 1e-9) + 1)]
+
+
+def _text(value: float) -> str:
+    return f"{value:g}"

@@ -1,0 +1,116 @@
+"""What the pages of rounds show of a round's row."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from annotation.folds import fold_of
+from annotation.models import Operation, SmearImage, Study
+from training.models import JobState, Round
+from training.views.plot import Plot, line_plot
+
+# Lines of log that are shown while it grows; all of it once the round has ended.
+LIVE_LOG_LINES = 24
+METRIC_NAMES = {"map_50": "mAP@.5", "map": "mAP@[.5:.95]", "map_75": "mAP@.75", "mar": "recall (mAR)"}
+
+
+@dataclass(frozen=True)
+class FoldCount:
+    """What one fold of a snapshot holds."""
+
+    fold: int
+    images: int
+    cells: int
+
+
+@dataclass(frozen=True)
+class SinceLastRound:
+    """What people have done since the newest successful round was launched; `round` None before the first."""
+
+    round: Round | None
+    finished: int
+    new_images: int
+    changes: int
+
+
+def since_last_round(study: Study) -> SinceLastRound:
+    """Costs three queries."""
+    finished = SmearImage.objects.filter(study=study).finished().count()
+    last = Round.objects.filter(study=study, state=JobState.SUCCEEDED).order_by("-number").first()
+    if last is None:
+        return SinceLastRound(None, finished, finished, 0)
+    changes = Operation.objects.filter(
+        image__study=study, image__state__in=SmearImage.FINISHED, created_at__gt=last.created_at
+    ).count()
+    return SinceLastRound(last, finished, max(0, finished - last.counts.get("images", 0)), changes)
+
+
+def metrics_shown(metrics: dict[str, Any] | None) -> list[tuple[str, float | None]]:
+    """Name and value in the order in which people read them."""
+    return [(name, metrics.get(key)) for key, name in METRIC_NAMES.items()] if metrics else []
+
+
+def fold_counts(round_: Round, folds: int) -> list[FoldCount]:
+    """Images and cells of the snapshot in each of `folds` folds."""
+    images: dict[int, int] = defaultdict(int)
+    cells: dict[int, int] = defaultdict(int)
+    for slot, held in round_.counts.get("slots", {}).items():
+        fold = fold_of(int(slot), folds)
+        images[fold] += held["images"]
+        cells[fold] += held["cells"]
+    return [FoldCount(fold, images[fold], cells[fold]) for fold in range(folds)]
+
+
+def loss_plot(round_: Round) -> Plot | None:
+    return line_plot("Loss", _series(round_, "loss"), x_label="epoch", x_max=_epochs(round_))
+
+
+def map_plot(round_: Round) -> Plot | None:
+    return line_plot("mAP@.5", _series(round_, "map_50"), x_label="epoch", x_max=_epochs(round_), y_max=1.0)
+
+
+def _series(round_: Round, value: str) -> dict[str, list[tuple[float, float]]]:
+    found: dict[Any, list[tuple[float, float]]] = defaultdict(list)
+    for point in round_.curve:
+        if point.get(value) is not None:
+            found[point.get("fold")].append((float(point["epoch"]), float(point[value])))
+    return {series_name(fold): points for fold, points in found.items()}
+
+
+def series_name(fold: Any) -> str:
+    return "training" if fold is None else f"fold {fold}"
+
+
+def _epochs(round_: Round) -> float:
+    return float(round_.progress.get("epochs") or round_.settings.get("epochs") or 1)
+
+
+def log_shown(round_: Round) -> str:
+    lines = round_.log.splitlines()
+    return "\n".join(lines if round_.is_ended else lines[-LIVE_LOG_LINES:])
+
+
+def duration(seconds: float | None) -> str:
+    """As people say it: 40 s, 12 min, 1 h 5 min; empty for None."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def round_context(round_: Round) -> dict[str, Any]:
+    """Everything of templates/training/round.html but the study and the role. Costs one query while queued."""
+    fraction = round_.progress.get("fraction")
+    return {
+        "round": round_,
+        "took": duration(round_.seconds_taken),
+        "before": round_.queued_before() if round_.state == JobState.QUEUED else None,
+        "time_left": duration(round_.progress.get("eta_seconds")),
+        "percent": None if fraction is None else round(100 * fraction),
+        "plots": [plot for plot in (loss_plot(round_), map_plot(round_)) if plot],
+        "log": log_shown(round_),
+        "metrics": metrics_shown(round_.metrics),
+        "folds": [(number, metrics_shown(fold)) for number, fold in enumerate(round_.folds)],
+    }

@@ -1,0 +1,117 @@
+"""The pages of rounds: all of a study, and one that can be watched live."""
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from annotation.access import study_for
+from annotation.models import Role, Study
+from annotation.views.study_page import study_context
+from training.access import round_for
+from training.freeze import RoundRefused
+from training.models import LIVE, Bundle, Round
+from training.rounds import launch
+from training.settings import HOLDOUT_FOLDS, SettingsError
+from training.views.launch_form import LaunchForm
+from training.views.round_page import duration, fold_counts, round_context, since_last_round
+
+PAGE_SIZE = 50
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def rounds(request: HttpRequest, study_id: int) -> HttpResponse:
+    """GET: the rounds of a study, newest first, for its members. POST: launch one, for its admins."""
+    if request.method == "POST":
+        study = study_for(request.user, study_id, Role.ADMIN)
+        form = LaunchForm(study, request.POST)
+        if form.is_valid():
+            try:
+                made = launch(
+                    study, request.user, form.settings(), seed=form.seed_chosen(), parent=form.parent_chosen()
+                )
+            except (RoundRefused, SettingsError) as error:
+                form.add_error(None, str(error))
+            else:
+                return redirect("round", made.pk)
+        return _list_page(request, study, form, status=409)
+    study = study_for(request.user, study_id)
+    Round.bury_dead()
+    return _list_page(request, study, LaunchForm(study))
+
+
+def _list_page(request: HttpRequest, study: Study, form: LaunchForm, status: int = 200) -> HttpResponse:
+    listed = (
+        Round.objects.filter(study=study)
+        .select_related("requested_by", "bundle", "parent")
+        .defer("log", "curve", "bundle__card", "parent__card")
+        .order_by("-number")
+    )
+    page = Paginator(listed, PAGE_SIZE).get_page(request.GET.get("page"))
+    live = Round.objects.filter(study=study, state__in=LIVE).defer("log", "curve").first()
+    context = {
+        **study_context(request, study, "rounds"),
+        "page": page,
+        "rows": [(each, duration(each.seconds_taken)) for each in page],
+        "live": live,
+        "before": live.queued_before() if live and live.state == "queued" else None,
+        "in_use": Bundle.used_by(study),
+    }
+    fragment = bool(request.headers.get("HX-Request")) and request.method != "POST"
+    if fragment:
+        response = render(request, "training/_rounds.html", context, status=status)
+        if not live:
+            # The last one has ended: the form comes back with the whole page.
+            response["HX-Refresh"] = "true"
+        return response
+    return render(
+        request, "training/rounds.html", {**context, "form": form, "since": since_last_round(study)}, status=status
+    )
+
+
+@never_cache
+@require_safe
+def round_detail(request: HttpRequest, round_id: int) -> HttpResponse:
+    """One round. While it is live the page asks for its moving part again and again, naming the state that it shows;
+    in another state the whole page is loaded anew."""
+    Round.bury_dead()
+    round_ = round_for(request.user, round_id)
+    context = {**study_context(request, round_.study, "rounds"), **round_context(round_)}
+    if request.headers.get("HX-Request"):
+        if request.GET.get("state") != round_.state:
+            return HttpResponse(headers={"HX-Refresh": "true"})
+        return render(request, "training/_round_live.html", context)
+    folds = int(round_.settings.get("folds") or HOLDOUT_FOLDS)
+    return render(
+        request,
+        "training/round.html",
+        {
+            **context,
+            "fold_counts": fold_counts(round_, folds),
+            "settings_shown": sorted(round_.settings.items()),
+            "versions_shown": sorted((round_.bundle.card["versions"] if round_.bundle else round_.versions).items()),
+        },
+    )
+
+
+@require_POST
+def cancel(request: HttpRequest, round_id: int) -> HttpResponse:
+    round_ = round_for(request.user, round_id, Role.ADMIN)
+    if not round_.cancel(by=request.user.get_username()):
+        messages.warning(request, f"Round {round_.number} has ended already.")
+    return redirect("round", round_.pk)
+
+
+@require_POST
+def promote(request: HttpRequest, round_id: int) -> HttpResponse:
+    """Make the round's bundle the one in use; also the way back to an earlier one."""
+    round_ = round_for(request.user, round_id, Role.ADMIN)
+    if round_.bundle is None:
+        messages.error(request, f"Round {round_.number} left no bundle to use.")
+    else:
+        round_.bundle.promote(by=request.user)
+        messages.success(request, f"Proposals are made by the bundle of round {round_.number} from now on.")
+    return redirect("round", round_.pk)
