@@ -1,11 +1,11 @@
 from django.urls import URLPattern, URLResolver, path
 
-from annotation.api import images, operations, studies
+from annotation.api import images, operations, studies, upload
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/", studies.StudyList.as_view(), name="api-studies"),
     path("studies/<int:study_id>/", studies.StudyDetail.as_view(), name="api-study"),
-    path("studies/<int:study_id>/images/", images.StudyImageList.as_view(), name="api-study-images"),
+    path("studies/<int:study_id>/images/", upload.StudyImages.as_view(), name="api-study-images"),
     path("images/<int:image_id>/", images.ImageDetail.as_view(), name="api-image"),
     path("images/<int:image_id>/operations/", operations.ImageOperations.as_view(), name="api-operations"),
     path("images/<int:image_id>/state/", images.ImageState.as_view(), name="api-image-state"),
