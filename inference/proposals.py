@@ -84,9 +84,9 @@ def chosen_bundle(study: Study, bundle_id: str | None) -> Bundle | None:
         return None
     if bundle_id is None:
         return Bundle.objects.filter(study=study, kind="detector", in_use=True).first()
-    found = Bundle.objects.filter(pk=bundle_id).first()
+    found = Bundle.objects.filter(pk=bundle_id, study=study).first()
     if found is None:
-        raise ProposalProblem(f"There is no bundle {bundle_id!r}.")
+        raise ProposalProblem(f"The study {study.name} has no bundle {bundle_id!r}.")
     if found.kind != "detector":
         raise ProposalProblem(f"The bundle {bundle_id} is a {found.kind}, not a detector.")
     return found

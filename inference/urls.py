@@ -1,3 +1,8 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from inference.views import proposing
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("studies/<int:study_id>/propose/", proposing.propose, name="propose"),
+    path("studies/<int:study_id>/propose/cancel/", proposing.cancel, name="propose-cancel"),
+]

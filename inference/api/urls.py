@@ -1,3 +1,7 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from inference.api.proposals import StudyProposals
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("studies/<int:study_id>/proposals/", StudyProposals.as_view(), name="api-proposals"),
+]
