@@ -116,9 +116,9 @@ def make_children(data_folder: Path, listener: socket.socket) -> list[Child]:
                 *("--without-gossip", "--without-mingle", "--without-heartbeat"),
             ],
             logs / f"{queue}.log",
-            # Celery's SIGTERM waits for the job at hand, which may take hours; SIGQUIT gives it up.
+            # At Celery's SIGTERM a round goes back into the queue, other jobs are waited for; SIGQUIT gives them up.
             death=signal.SIGQUIT,
-            stop_signals=((signal.SIGTERM, 2.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)),
+            stop_signals=((signal.SIGTERM, 12.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)),
         )
         for queue in QUEUES
     ]
