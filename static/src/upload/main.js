@@ -81,6 +81,7 @@ function makeRow(entry) {
   size.className = "upload-size number";
   size.textContent = megabytes(entry.file.size);
   const end = document.createElement("span");
+  end.className = "upload-end";
   end.append(retry, size);
   state.append(bar, result);
   row.append(name, state, end);
@@ -90,12 +91,11 @@ function makeRow(entry) {
 
 function show(entry) {
   const { row, bar, result, retry, size } = entry.row;
-  const running = entry.status === "sending";
+  // All sent is not all done: the server still decodes the image.
+  const running = entry.status === "sending" && entry.sent < 1;
   row.dataset.status = entry.status;
   bar.hidden = !running;
-  // All sent is not all done: the server still decodes the image.
-  if (entry.sent < 1) bar.value = entry.sent;
-  else bar.removeAttribute("value");
+  bar.value = entry.sent;
   result.hidden = running;
   result.replaceChildren(...resultOf(entry));
   retry.hidden = entry.status !== "failed";
@@ -105,6 +105,7 @@ function show(entry) {
 
 function resultOf(entry) {
   if (entry.status === "waiting") return ["waiting"];
+  if (entry.status === "sending") return ["sent, being checked"];
   if (entry.status === "stored") return entry.reason ? [`stored; ${entry.reason}`] : ["stored"];
   if (entry.status === "refused") return [`refused: ${entry.reason}`];
   if (entry.status === "failed") return [entry.reason];
@@ -112,7 +113,7 @@ function resultOf(entry) {
   const link = document.createElement("a");
   link.href = root.dataset.imageUrl.replace("/0/", `/${entry.image}/`);
   link.textContent = entry.duplicateOf || "an image of this study";
-  return ["duplicate of ", link];
+  return ["duplicate of ", link, entry.reason ? `; ${entry.reason}` : ""];
 }
 
 function showSummary() {
