@@ -55,7 +55,10 @@ class Progress:
 
     def take(self, event: dict[str, Any]) -> None:
         kind = event.get("event")
-        for name in ("fold", "epoch", "epochs", "eta_seconds", "loss", "map_50"):
+        if "fold" in event:
+            # None in a round of one run, and in the refit after the folds.
+            self.present["fold"] = event["fold"]
+        for name in ("epoch", "epochs", "eta_seconds", "loss", "map_50"):
             if event.get(name) is not None:
                 self.present[name] = event[name]
         if kind in ("start", "fold", "log") and event.get("message"):
@@ -95,6 +98,6 @@ class Progress:
 
 
 def _epoch_position(event: dict[str, Any]) -> float:
-    """Epochs done at a step, counting the part of the present one; epochs and steps count from 1."""
-    epoch, step, steps = event.get("epoch") or 1, event.get("step") or 0, event.get("steps") or 0
-    return float(epoch) - 1 + (step / steps if steps else 0.0)
+    """Epochs done at a step, counting the part of the present one; steps count from 1 over all epochs."""
+    epochs, step, steps = event.get("epochs") or 1, event.get("step") or 0, event.get("steps") or 0
+    return float(epochs * step / steps) if steps else float(event.get("epoch") or 0)

@@ -74,11 +74,8 @@ def _series(round_: Round, value: str) -> dict[str, list[tuple[float, float]]]:
     for point in round_.curve:
         if point.get(value) is not None:
             found[point.get("fold")].append((float(point["epoch"]), float(point[value])))
-    return {series_name(fold): points for fold, points in found.items()}
-
-
-def series_name(fold: Any) -> str:
-    return "training" if fold is None else f"fold {fold}"
+    alone = "refit on all" if len(found) > 1 else "training"
+    return {alone if fold is None else f"fold {fold}": points for fold, points in found.items()}
 
 
 def _epochs(round_: Round) -> float:

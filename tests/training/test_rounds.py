@@ -1,0 +1,395 @@
+"""A round from its launch to its end: refusals, one training at a time, and every way in which it can end."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from annotation.models import Study
+from training import rounds
+from training.freeze import RoundRefused
+from training.models import Bundle, JobState, Round
+from training.rounds import AUTO, launch, run
+from training.settings import SettingsError
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "TICK_SECONDS", 0.05)
+
+
+def bundle_in_use(study: Study, folder: Path, **card: Any) -> Bundle:
+    from training.bundle import copy_bundle, read_bundle
+
+    made = read_bundle(folder)
+    copy_bundle(folder, Path(settings.BUNDLE_FOLDER) / made.id)
+    row = Bundle.objects.create(id=made.id, study=study, card=made.card)
+    row.promote()
+    return row
+
+
+# --- launching ---
+
+
+def test_a_launch_freezes_and_queues(
+    annotated_study: Study, admin: Any, no_broker: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        made = launch(annotated_study, admin, {"epochs": "3"}, seed=7)
+    assert no_broker == [("training.run_round", [made.pk])]
+    made.refresh_from_db()
+    assert (made.state, made.number, made.seed, made.requested_by) == (JobState.QUEUED, 1, 7, admin)
+    assert made.settings["epochs"] == 3 and "lr" in made.settings
+    assert made.snapshot_folder.is_dir()
+    assert made.counts["images"] == 8
+    assert "from scratch: the study has no bundle yet" in made.log
+
+
+def test_a_second_round_is_refused_while_one_is_live(annotated_study: Study) -> None:
+    first = launch(annotated_study)
+    with pytest.raises(RoundRefused, match="Round 1 of this study is queued already"):
+        launch(annotated_study)
+    first.cancel()
+    assert launch(annotated_study).number == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_admins_who_click_at_once_one_launches(annotated_study: Study, no_broker: Any) -> None:
+    barrier = threading.Barrier(4)
+    outcomes: list[str] = []
+
+    def click() -> None:
+        barrier.wait()
+        try:
+            launch(annotated_study)
+            outcomes.append("launched")
+        except RoundRefused:
+            outcomes.append("refused")
+        connection.close()
+
+    threads = [threading.Thread(target=click) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["launched", "refused", "refused", "refused"]
+    assert Round.objects.count() == 1
+    assert len(no_broker) == 1
+
+
+def test_a_setting_that_makes_no_sense_is_refused_and_leaves_nothing(annotated_study: Study) -> None:
+    with pytest.raises(SettingsError, match="nonsense"):
+        launch(annotated_study, settings={"nonsense": 1})
+    assert not Round.objects.exists()
+    assert not Path(settings.SNAPSHOT_FOLDER).exists()
+
+
+def test_folds_without_cells_are_refused_before_training(study: Study, make_annotated: Any) -> None:
+    for seed in range(3):
+        make_annotated(study, seed)
+    with pytest.raises(RoundRefused, match="cannot be cross-validated in 4 folds"):
+        launch(study, settings={"folds": 4})
+    assert not Round.objects.exists()
+
+
+def test_a_dead_round_does_not_block_the_next(annotated_study: Study) -> None:
+    dead = launch(annotated_study, at_once=True)
+    Round.objects.filter(pk=dead.pk).update(heartbeat_at="2020-01-01T00:00:00Z")
+    assert launch(annotated_study).number == 2
+    assert dead.reload().state == JobState.FAILED
+
+
+# --- the parent ---
+
+
+def test_the_bundle_in_use_is_the_parent_where_it_saw_nothing_that_judges(
+    annotated_study: Study, ready_bundle: Any
+) -> None:
+    bundle = bundle_in_use(annotated_study, ready_bundle("0" * 64))
+    made = launch(annotated_study)
+    assert made.parent == bundle
+    assert f"Starts from bundle {bundle.pk}." in made.log
+
+
+def test_a_bundle_that_saw_what_judges_is_passed_over_and_the_log_says_so(
+    annotated_study: Study, ready_bundle: Any
+) -> None:
+    everything = [image.group for image in annotated_study.images.select_related("patient")]
+    bundle = bundle_in_use(annotated_study, ready_bundle("0" * 64, groups=everything))
+    made = launch(annotated_study, parent=AUTO)
+    assert made.parent is None
+    assert f"Starts from scratch, not from bundle {bundle.pk}" in made.log
+
+
+def test_an_image_seen_under_another_patient_counts_as_seen(annotated_study: Study, ready_bundle: Any) -> None:
+    hashes = list(annotated_study.images.values_list("sha256", flat=True))
+    bundle_in_use(annotated_study, ready_bundle("0" * 64, groups=["p:somebody"], images=hashes))
+    assert launch(annotated_study).parent is None
+
+
+def test_a_named_parent_that_saw_what_judges_is_refused(annotated_study: Study, ready_bundle: Any) -> None:
+    everything = [image.group for image in annotated_study.images.select_related("patient")]
+    bundle = bundle_in_use(annotated_study, ready_bundle("0" * 64, groups=everything))
+    with pytest.raises(RoundRefused, match=f"cannot start from bundle {bundle.pk}"):
+        launch(annotated_study, parent=bundle.pk)
+    assert launch(annotated_study, settings={"validation": "none"}, parent=bundle.pk).parent == bundle
+
+
+def test_a_parent_of_another_study_does_not_exist(
+    annotated_study: Study, other_study: Study, ready_bundle: Any
+) -> None:
+    bundle = bundle_in_use(other_study, ready_bundle("0" * 64))
+    with pytest.raises(RoundRefused, match="has no bundle"):
+        launch(annotated_study, parent=bundle.pk)
+
+
+# --- ends ---
+
+
+def test_a_round_that_succeeds_registers_its_bundle_and_comes_into_use(annotated_study: Study, good_child: Any) -> None:
+    made = launch(annotated_study)
+    run(made.pk, command=good_child())
+    made.refresh_from_db()
+    assert (made.state, made.reason) == (JobState.SUCCEEDED, "")
+    assert made.bundle is not None and made.bundle.in_use
+    assert (made.bundle.folder / "weights.safetensors").is_file()
+    assert made.metrics["map_50"] == 0.95
+    assert made.seconds == 1.5
+    assert "learning" in made.log
+    assert [point["map_50"] for point in made.curve if "map_50" in point] == [0.4, 0.8]
+    assert [point["loss"] for point in made.curve if "loss" in point] == [1.0, 0.5]
+    assert made.progress["epoch"] == 2
+    assert made.versions["torch"]
+    assert not made.folder.exists()
+
+
+def test_a_message_delivered_twice_trains_once(annotated_study: Study, good_child: Any, tmp_path: Path) -> None:
+    command = good_child()
+    started: list[int] = []
+
+    def counting(round_: Round) -> list[str]:
+        started.append(round_.pk)
+        made: list[str] = command(round_)
+        return made
+
+    made = launch(annotated_study)
+    run(made.pk, command=counting)
+    run(made.pk, command=counting)
+    assert started == [made.pk]
+    assert Bundle.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_with_the_same_message_train_once(annotated_study: Study, good_child: Any, no_broker: Any) -> None:
+    command, started = good_child(), []
+
+    def counting(round_: Round) -> list[str]:
+        started.append(round_.pk)
+        made: list[str] = command(round_)
+        return made
+
+    made = launch(annotated_study)
+
+    def work() -> None:
+        run(made.pk, command=counting)
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(started) == 1
+    assert made.reload().state == JobState.SUCCEEDED
+
+
+def test_a_round_that_is_gone_is_passed_over(db: Any) -> None:
+    run(999_999)
+
+
+def test_a_failure_says_the_last_sentence_and_keeps_the_log(annotated_study: Study, child: Any) -> None:
+    made = launch(annotated_study)
+    run(made.pk, command=child("print('epoch 1', file=sys.stderr)\nsys.exit('No space is left on the disk.')"))
+    made.refresh_from_db()
+    assert (made.state, made.reason) == (JobState.FAILED, "No space is left on the disk.")
+    assert "epoch 1" in made.log
+    assert made.bundle is None
+    assert made.folder.is_dir()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_killed_training_process_leaves_the_round_failed_with_its_log(
+    annotated_study: Study, child: Any, no_broker: Any
+) -> None:
+    made = launch(annotated_study)
+    command = child(
+        "(OUT / 'pid').write_text(str(os.getpid()))\nprint('here', file=sys.stderr, flush=True)\ntime.sleep(60)"
+    )
+    worker = _in_thread(lambda: run(made.pk, command=command))
+    pid = int(_when_written(made.folder / "out" / "pid"))
+    _until(lambda: "here" in made.reload().log)
+    os.kill(pid, signal.SIGKILL)
+    worker.join(10)
+    made.refresh_from_db()
+    assert made.state == JobState.FAILED
+    assert made.reason.startswith("The training process was killed (signal 9")
+    assert "here" in made.log
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancelling_ends_the_process_within_seconds(annotated_study: Study, child: Any, no_broker: Any) -> None:
+    made = launch(annotated_study)
+    command = child("(OUT / 'pid').write_text(str(os.getpid()))\ntime.sleep(60)")
+    worker = _in_thread(lambda: run(made.pk, command=command))
+    pid = int(_when_written(made.folder / "out" / "pid"))
+    assert made.reload().cancel(by="ada")
+    worker.join(5)
+    assert not worker.is_alive()
+    assert (made.reload().state, made.reason) == (JobState.CANCELLED, "Cancelled by ada.")
+    assert not _lives(pid)
+    assert not made.folder.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_that_will_not_end_is_killed(
+    annotated_study: Study, child: Any, no_broker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.training_process.TrainingProcess.stop.__defaults__", (0.3,))
+    made = launch(annotated_study)
+    command = child(
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n(OUT / 'pid').write_text(str(os.getpid()))\ntime.sleep(60)"
+    )
+    worker = _in_thread(lambda: run(made.pk, command=command))
+    pid = int(_when_written(made.folder / "out" / "pid"))
+    made.reload().cancel()
+    worker.join(5)
+    assert made.reload().state == JobState.CANCELLED
+    assert not _lives(pid)
+
+
+def test_a_worker_that_stops_hands_the_round_back(
+    annotated_study: Study, child: Any, good_child: Any, no_broker: Any
+) -> None:
+    made = launch(annotated_study)
+    run(made.pk, command=child("time.sleep(60)"), stopping=lambda: True)
+    assert made.reload().state == JobState.QUEUED
+    assert no_broker == [("training.run_round", [made.pk])]
+    assert "begins anew" in made.log
+    run(made.pk, command=good_child())
+    assert made.reload().state == JobState.SUCCEEDED
+
+
+def test_a_worker_that_is_ended_hard_hands_the_round_back_and_ends_the_process(
+    annotated_study: Study, child: Any, no_broker: Any
+) -> None:
+    made = launch(annotated_study)
+
+    def hard() -> bool:
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        run(made.pk, command=child("time.sleep(60)"), stopping=hard)
+    assert made.reload().state == JobState.QUEUED
+
+
+def test_a_round_that_was_buried_meanwhile_is_not_revived(annotated_study: Study, good_child: Any) -> None:
+    made = launch(annotated_study)
+    command = good_child()
+
+    def bury(round_: Round) -> list[str]:
+        Round.objects.filter(pk=made.pk).update(state=JobState.FAILED, reason="The worker died.")
+        found: list[str] = command(round_)
+        return found
+
+    run(made.pk, command=bury)
+    assert (made.reload().state, made.reason) == (JobState.FAILED, "The worker died.")
+    assert not Bundle.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        ("", "left no bundle that can be used"),
+        ("(OUT / 'bundle').mkdir()\n(OUT / 'bundle' / 'card.json').write_text('{\"schema\"')", "left no bundle"),
+    ],
+)
+def test_a_half_written_bundle_never_comes_in(annotated_study: Study, child: Any, spoil: str, reason: str) -> None:
+    made = launch(annotated_study)
+    run(made.pk, command=child(spoil))
+    assert made.reload().state == JobState.FAILED
+    assert reason in made.reason
+    assert not Bundle.objects.exists()
+    assert not Path(settings.BUNDLE_FOLDER).exists()
+
+
+def test_a_bundle_of_another_snapshot_never_comes_in(annotated_study: Study, child: Any, ready_bundle: Any) -> None:
+    made = launch(annotated_study)
+    other = ready_bundle("f" * 64)
+    run(made.pk, command=child(f"shutil.copytree({str(other)!r}, OUT / 'bundle')"))
+    assert made.reload().state == JobState.FAILED
+    assert "another snapshot" in made.reason
+
+
+def test_a_mistake_of_the_program_leaves_the_round_failed_with_its_traceback(annotated_study: Study) -> None:
+    made = launch(annotated_study)
+
+    def broken(round_: Round) -> list[str]:
+        raise RuntimeError("surprise")
+
+    with pytest.raises(RuntimeError):
+        run(made.pk, command=broken)
+    assert made.reload().state == JobState.FAILED
+    assert "surprise" in made.reason and "Traceback" in made.log
+
+
+def test_the_newest_bundle_comes_into_use_and_the_one_before_can_return(
+    annotated_study: Study, good_child: Any
+) -> None:
+    first = launch(annotated_study)
+    run(first.pk, command=good_child())
+    second = launch(annotated_study)
+    run(second.pk, command=good_child(seed=1))
+    assert Bundle.used_by(annotated_study) == second.reload().bundle != first.reload().bundle
+    first.bundle.promote()
+    assert Bundle.used_by(annotated_study) == first.bundle
+
+
+def _in_thread(work: Callable[[], None]) -> threading.Thread:
+    def body() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    return thread
+
+
+def _until(true: Callable[[], bool], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "It did not happen in time."
+        time.sleep(0.05)
+
+
+def _when_written(path: Path) -> str:
+    _until(lambda: path.exists() and bool(path.read_text()))
+    return path.read_text()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
