@@ -326,3 +326,9 @@ def _values(value: Any) -> list[str]:
         return [plain_text(key) for key, on in value.items() if on in (True, 1, "true")]
     text = plain_text(value)
     return [text] if text else []
+
+
+def normal_id(name: str) -> str:
+    """A name as an id that VIA can handle: letters, digits and single underscores (two separate parts in VIA)."""
+    parts = "".join(c if c.isalnum() else " " for c in name.casefold()).split()
+    return "_".join(parts) or "unnamed"
