@@ -1,10 +1,11 @@
 from typing import Any
 
 from django import forms
+from django.db.models import Prefetch
 
 from annotation.folds import DIVISORS
 from annotation.models import Study
-from training.models import Bundle
+from training.models import Bundle, Round
 from training.rounds import AUTO
 
 NONE = "none"
@@ -43,7 +44,11 @@ class LaunchForm(forms.Form):
 
     def __init__(self, study: Study, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        bundles = Bundle.objects.filter(study=study).prefetch_related("rounds")[:20]
+        bundles = (
+            Bundle.objects.filter(study=study)
+            .defer("card")
+            .prefetch_related(Prefetch("rounds", Round.objects.defer("log", "curve")))[:20]
+        )
         parent = self.fields["parent"]
         assert isinstance(parent, forms.ChoiceField)
         parent.choices = [

@@ -58,7 +58,7 @@ def _list_page(request: HttpRequest, study: Study, form: LaunchForm, status: int
         "rows": [(each, duration(each.seconds_taken)) for each in page],
         "live": live,
         "before": live.queued_before() if live and live.state == "queued" else None,
-        "in_use": Bundle.used_by(study),
+        "in_use": Bundle.objects.filter(study=study, in_use=True).defer("card").first(),
     }
     fragment = bool(request.headers.get("HX-Request")) and request.method != "POST"
     if fragment:
