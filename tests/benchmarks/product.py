@@ -1,0 +1,82 @@
+"""What the benchmarks share: the product run by its command line in a data folder of its own, as a user would."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SHARED = Path(os.environ.get("MARROWLOOP_SHARED") or REPOSITORY.parent / "shared" / "data")
+BLOOD, MARROW = SHARED / "blood-fields", SHARED / "marrow-fields"
+BLOOD_FORMAT = ["--format", "yolo", "--class-names", str(BLOOD / "classes.txt"), "--classes", "WBC"]
+MARROW_FORMAT = ["--format", "via", "--class-attribute", "kind", "--classes", "cell"]
+MARROW_FORMAT += ["--ignore", "edge,smudge,uncertain"]
+MARROW_TRUTH = MARROW / "via_project.json"
+
+
+class Product:
+    """manage.py on one data folder; its embedded services live as long as the benchmark."""
+
+    def __init__(self, folder: Path) -> None:
+        self.environment = os.environ | {"MARROWLOOP_DATA": str(folder), "MARROWLOOP_LOG_LEVEL": "WARNING"}
+        for name in ("DATABASE_URL", "BROKER_URL"):
+            self.environment.pop(name, None)
+
+    def lines(self, *arguments: str | Path) -> list[dict[str, Any]]:
+        """Run a command and return its JSON lines; what it tells on the way goes to this program's stderr."""
+        command = [sys.executable, "manage.py", *map(str, arguments)]
+        print("$ manage.py", *map(str, arguments[:2]), file=sys.stderr, flush=True)
+        done = subprocess.run(
+            command, cwd=REPOSITORY, env=self.environment, stdout=subprocess.PIPE, text=True, check=True
+        )
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+    def call(self, *arguments: str | Path) -> dict[str, Any]:
+        return self.lines(*arguments)[-1]
+
+    @contextmanager
+    def kept_up(self) -> Iterator["Product"]:
+        """Hold the embedded services, so that no command waits for them to start."""
+        code = "import config.settings, sys; print('up', flush=True); sys.stdin.read()"
+        holder = subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=REPOSITORY,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        try:
+            assert holder.stdout is not None
+            holder.stdout.readline()
+            yield self
+        finally:
+            holder.communicate()
+
+
+@contextmanager
+def product() -> Iterator[Product]:
+    if not SHARED.is_dir():
+        sys.exit("The real images are absent: set MARROWLOOP_SHARED to their folder.")
+    with tempfile.TemporaryDirectory(prefix="marrowloop-benchmark-") as folder, Product(Path(folder)).kept_up() as it:
+        yield it
+
+
+def machine() -> dict[str, Any]:
+    """Where the figures come from: they depend on it, and on what else ran there."""
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "cores": os.cpu_count(),
+        "processor": platform.processor() or platform.machine(),
+        "load": [round(value, 1) for value in os.getloadavg()],
+    }
+
+
+def report(name: str, **figures: Any) -> None:
+    print(json.dumps({"benchmark": name, **figures, "machine": machine()}), flush=True)
