@@ -182,24 +182,25 @@ def write(stream: TextIO, study: str, categories: Iterable[str], images: Iterabl
         "licenses": [],
         "categories": [{"id": i, "name": n, "supercategory": ""} for n, i in ids.items()],
     }
-    stream.write(json.dumps(head, ensure_ascii=False)[:-1] + ',\n"images": [')
-    for index, row in enumerate(images, start=1):
-        stream.write((",\n" if index > 1 else "\n") + json.dumps(_image_entry(index, row), ensure_ascii=False))
+    stream.write(json.dumps(head)[:-1] + ',\n"images": [')
+    listed: set[int] = set()
+    for row in images:
+        stream.write((",\n" if listed else "\n") + json.dumps(_image_entry(row)))
+        listed.add(row.id)
     stream.write('\n],\n"annotations": [')
-    first = True
-    number_ = 0
-    for index, row in enumerate(images, start=1):
-        for cell in row.cells:
-            number_ += 1
-            stream.write("\n" if first else ",\n")
-            stream.write(json.dumps(_annotation(number_, index, cell, ids), ensure_ascii=False))
-            first = False
+    count = 0
+    for row in images:
+        # An image that arrived since the first pass has no entry to belong to.
+        for cell in row.cells if row.id in listed else ():
+            stream.write(",\n" if count else "\n")
+            count += 1
+            stream.write(json.dumps(_annotation(count, row.id, cell, ids)))
     stream.write("\n]}\n")
 
 
-def _image_entry(index: int, row: ImageRow) -> dict[str, Any]:
+def _image_entry(row: ImageRow) -> dict[str, Any]:
     own = {"state": row.state, "patient": row.patient, "diagnosis": row.diagnosis, "um_per_pixel": row.um_per_pixel}
-    return {"id": index, "file_name": row.name, "width": row.width, "height": row.height, "marrowloop": own}
+    return {"id": row.id, "file_name": row.name, "width": row.width, "height": row.height, "marrowloop": own}
 
 
 def _annotation(index: int, image: int, cell: CellRow, ids: Mapping[str, int]) -> dict[str, Any]:

@@ -40,6 +40,9 @@ class CellRow:
 
 @dataclass(frozen=True)
 class ImageRow:
+    """`id` is the image's for good: two passes over a study that people work on agree by it."""
+
+    id: int
     name: str
     width: int
     height: int

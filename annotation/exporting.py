@@ -1,0 +1,148 @@
+"""A study's borders, labels and states as a file for other tools. Open proposals are nobody's truth and stay here."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from django.db.models import Prefetch
+
+from annotation.formats import coco, csv, via_project
+from annotation.formats.rows import CellRow, Choice, Group, ImageRow
+from annotation.label_choice import current_choice
+from annotation.models import Cell, ImageName, Label, SmearImage, Study
+
+FORMATS = ("via", "coco", "csv")
+_IMAGES_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written (`cells` without the ignored regions), and what was left out and why, in short sentences."""
+
+    images: int
+    cells: int
+    ignored: int
+    notes: tuple[str, ...] = ()
+
+
+def export(study: Study, format: str, target: Path, *, deleted: bool = False) -> Exported:
+    """Write the study to a file, under another name until it is whole. Raises OSError; the target is then as before.
+
+    COCO has no place for images that nobody has annotated and leaves them out; `deleted` adds the borders that
+    people rejected to the CSV table.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"The format is one of {', '.join(FORMATS)}, not {format!r}.")
+    rows = StudyRows(study, touched_only=format == "coco", deleted=deleted and format == "csv")
+    handle, name = tempfile.mkstemp(dir=target.absolute().parent, prefix=f".{target.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            _write(stream, study, format, rows)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return Exported(rows.images, rows.cells, rows.ignored, tuple(rows.notes()))
+
+
+def _write(stream: TextIO, study: Study, format: str, rows: "StudyRows") -> None:
+    if format == "via":
+        via_project.write(stream, study.name, rows.groups, rows)
+    elif format == "coco":
+        coco.write(stream, study.name, rows.categories(), rows)
+    else:
+        csv.write(stream, rows.groups, rows)
+
+
+class StudyRows:
+    """The images of a study with their cells, in order of arrival, a few at a time; may be iterated again."""
+
+    def __init__(self, study: Study, *, touched_only: bool = False, deleted: bool = False) -> None:
+        self.study = study
+        self._images = SmearImage.objects.filter(study=study)
+        self._untouched = self._images.unannotated().count() if touched_only else 0
+        if touched_only:
+            self._images = self._images.exclude(state__in=SmearImage.UNTOUCHED)
+        self._status = [Cell.Status.CONFIRMED, *([Cell.Status.DELETED] if deleted else [])]
+        groups = list(study.label_groups.prefetch_related("labels"))
+        self._labels: dict[int, Label] = {label.pk: label for group in groups for label in group.labels.all()}
+        self.groups = [
+            Group(group.name, group.multiple, tuple(label.name for label in group.labels.all())) for group in groups
+        ]
+        self.images = self.cells = self.ignored = 0
+        self._names: dict[str, int] = {}
+
+    def categories(self) -> list[str]:
+        """Names for COCO: labels of single choices, and the classes of ignored regions."""
+        ignored = Cell.objects.filter(image__study=self.study, ignored=True, status=Cell.Status.CONFIRMED)
+        names = ignored.exclude(ignored_class="").order_by("ignored_class").values_list("ignored_class", flat=True)
+        return [*(label for group in self.groups if not group.multiple for label in group.labels), *names.distinct()]
+
+    def __iter__(self) -> Iterator[ImageRow]:
+        self.images = self.cells = self.ignored = 0
+        self._names = {}
+        cells = Cell.objects.filter(status__in=self._status).with_correction().prefetch_related("labels")
+        rows = (
+            self._images.select_related("patient")
+            .order_by("pk")
+            .prefetch_related(Prefetch("names", ImageName.objects.order_by("pk")), Prefetch("cells", cells))
+        )
+        for image in rows.iterator(chunk_size=_IMAGES_AT_ONCE):
+            row = self._row(image)
+            self.images += 1
+            ignored = sum(cell.ignored for cell in row.cells)
+            self.ignored += ignored
+            self.cells += len(row.cells) - ignored
+            self._names[row.name] = self._names.get(row.name, 0) + 1
+            yield row
+
+    def _row(self, image: SmearImage) -> ImageRow:
+        return ImageRow(
+            image.pk,
+            image.name,
+            image.width,
+            image.height,
+            image.um_per_pixel,
+            image.state,
+            image.patient.code if image.patient else None,
+            image.patient.diagnosis if image.patient else None,
+            [self._cell(cell) for cell in image.cells.all()],
+        )
+
+    def _cell(self, cell: Cell) -> CellRow:
+        by_group: dict[str, list[Label]] = {}
+        for label_id in current_choice(cell.labels.all()):
+            label = self._labels[label_id]
+            by_group.setdefault(label.group.name, []).append(label)
+        choices = tuple(
+            Choice(group, labels[0].group.multiple, tuple(label.name for label in labels))
+            for group, labels in by_group.items()
+        )
+        return CellRow(
+            str(cell.pk),
+            cell.border,
+            (cell.x0, cell.y0, cell.x1, cell.y1),
+            choices,
+            cell.status,
+            cell.ignored,
+            cell.ignored_class,
+            cell.origin,
+            getattr(cell, "correction", None) or "",
+        )
+
+    def notes(self) -> Iterator[str]:
+        """What the file does not hold, once it has been written."""
+        open_ = Cell.objects.filter(image__study=self.study, status=Cell.Status.PROPOSED).shown().count()
+        if open_:
+            yield f"{open_} proposals that nobody has accepted or rejected are not exported."
+        if self._untouched:
+            yield f"{self._untouched} images that nobody has annotated are not exported."
+        for name, count in self._names.items():
+            if count > 1:
+                yield f"{count} images are named {name}: the export cannot tell them apart."
