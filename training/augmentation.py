@@ -15,11 +15,25 @@ class Strengths:
     brightness: float = 1.0
 
 
-def augment(image: Tensor, boxes: Tensor, strengths: Strengths, rng: random.Random) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class View:
+    """What the images of one batch share: mixed orientations and scales would be padded to a square of the largest."""
+
+    upright: bool
+    factor: float
+
+    @classmethod
+    def draw(cls, strengths: Strengths, rng: random.Random) -> "View":
+        return cls(rng.random() < 0.5, 1 + rng.uniform(-strengths.scale, strengths.scale))
+
+
+def augment(
+    image: Tensor, boxes: Tensor, view: View, strengths: Strengths, rng: random.Random
+) -> tuple[Tensor, Tensor]:
     """A random view of image (3, H, W) from 0 to 1 with boxes (N, 4) in px; both are returned anew."""
-    image, boxes = turn(image, boxes, quarter_turns=rng.randrange(4), mirrored=rng.random() < 0.5)
-    if strengths.scale:
-        image, boxes = rescale(image, boxes, 1 + rng.uniform(-strengths.scale, strengths.scale))
+    quarter_turns = 2 * rng.randrange(2) + (not view.upright)
+    image, boxes = turn(image, boxes, quarter_turns=quarter_turns, mirrored=rng.random() < 0.5)
+    image, boxes = rescale(image, boxes, view.factor)
     return recolour(image, strengths, rng), boxes
 
 

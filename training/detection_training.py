@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torchvision.models.detection import FasterRCNN
 
-from training.augmentation import Strengths, augment
+from training.augmentation import Strengths, View, augment
 from training.detection_data import Sample, as_input
 from training.detection_metrics import Detections, Truth, coco_metrics
 from training.settings import DetectorSettings
@@ -161,9 +161,10 @@ def _augmented(
     batch: Sequence[Sample], strengths: Strengths, rng: random.Random
 ) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
     images, targets = [], []
+    view = View.draw(strengths, rng)
     for sample in batch:
         together = torch.cat([sample.boxes, sample.ignored])
-        image, boxes = augment(as_input(sample.pixels), together, strengths, rng)
+        image, boxes = augment(as_input(sample.pixels), together, view, strengths, rng)
         cells = len(sample.boxes)
         images.append(image)
         targets.append(

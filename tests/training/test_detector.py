@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.training.snapshots import border, disc_field, disc_snapshot
-from training.augmentation import Strengths, augment, rescale, turn
+from training.augmentation import Strengths, View, augment, rescale, turn
 from training.detection_data import Sample, anchor_sides, load_sample, training_size
 from training.detection_metrics import best_threshold, coco_metrics, corrections
 from training.detection_training import detect, epochs_for, train_detector, truth_of
@@ -43,9 +43,10 @@ def test_boxes_scale_with_their_pixels():
 
 def test_augmentation_is_seeded_and_stays_within_range():
     image, boxes = torch.rand(3, 40, 60), torch.tensor([[20.0, 4.0, 52.0, 16.0]])
-    first = augment(image, boxes, Strengths(), random.Random(3))
-    again = augment(image, boxes, Strengths(), random.Random(3))
+    first = augment(image, boxes, View(False, 1.1), Strengths(), random.Random(3))
+    again = augment(image, boxes, View(False, 1.1), Strengths(), random.Random(3))
     assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])
+    assert first[0].shape == (3, 66, 44)  # turned and enlarged, as the whole batch is
     assert float(first[0].min()) >= 0 and float(first[0].max()) <= 1
     assert boxes.tolist() == [[20.0, 4.0, 52.0, 16.0]]  # the truth itself never moves
 
@@ -169,7 +170,7 @@ def test_it_learns_discs_from_distractors(tmp_path: Path):
         samples,
         [],
         DetectorSettings(),
-        epochs=30,
+        epochs=25,
         seed=0,
         tell=lambda _: None,
         wanted=lambda: True,

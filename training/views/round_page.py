@@ -7,6 +7,7 @@ from typing import Any
 from annotation.folds import fold_of
 from annotation.models import Operation, SmearImage, Study
 from training.models import JobState, Round
+from training.settings import FIELDS
 from training.views.plot import Plot, line_plot
 
 # Lines of log that are shown while it grows; all of it once the round has ended.
@@ -59,6 +60,18 @@ def fold_counts(round_: Round, folds: int) -> list[FoldCount]:
         images[fold] += held["images"]
         cells[fold] += held["cells"]
     return [FoldCount(fold, images[fold], cells[fold]) for fold in range(folds)]
+
+
+def settings_shown(round_: Round) -> list[tuple[str, Any, str]]:
+    """Name, value and what it is, in the order of training/settings.py; a 0 that means "auto" says so."""
+    notes = {name: str(known.metadata.get("note", "")) for name, known in FIELDS.items()}
+    ordered = [name for name in FIELDS if name in round_.settings]
+    ordered += sorted(name for name in round_.settings if name not in FIELDS)
+    rows = []
+    for name in ordered:
+        value, note = round_.settings[name], notes.get(name, "")
+        rows.append((name, "auto" if value == 0 and "auto:" in note else value, note))
+    return rows
 
 
 def loss_plot(round_: Round) -> Plot | None:

@@ -16,7 +16,7 @@ from training.models import LIVE, Bundle, Round
 from training.rounds import launch
 from training.settings import HOLDOUT_FOLDS, SettingsError
 from training.views.launch_form import LaunchForm
-from training.views.round_page import duration, fold_counts, round_context, since_last_round
+from training.views.round_page import duration, fold_counts, round_context, settings_shown, since_last_round
 
 PAGE_SIZE = 50
 
@@ -91,7 +91,7 @@ def round_detail(request: HttpRequest, round_id: int) -> HttpResponse:
         {
             **context,
             "fold_counts": fold_counts(round_, folds),
-            "settings_shown": sorted(round_.settings.items()),
+            "settings_shown": settings_shown(round_),
             "versions_shown": sorted((round_.bundle.card["versions"] if round_.bundle else round_.versions).items()),
         },
     )
