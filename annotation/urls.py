@@ -1,7 +1,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from annotation.views import account, images, members, studies, upload, worklist
+from annotation.views import account, editor, images, members, studies, upload, worklist
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", studies.studies, name="studies"),
@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/members/role/", members.member_role, name="member-role"),
     path("studies/<int:study_id>/members/remove/", members.member_remove, name="member-remove"),
     path("studies/<int:study_id>/members/create/", members.member_create, name="member-create"),
+    path("images/<int:image_id>/", editor.image, name="image"),
     path("images/<int:image_id>/pixels/", images.pixels, name="image-pixels"),
     path("images/<int:image_id>/thumbnail/", images.thumbnail, name="image-thumbnail"),
 ]

@@ -1,0 +1,217 @@
+// What can be done to an image: the commands that keys and buttons call.
+import { sameState, stateOf } from "./cells.js";
+import { newId } from "./new-id.js";
+import { reshaped, SelectTool } from "./tools/select.js";
+import { EllipseTool } from "./tools/ellipse.js";
+import { PolygonTool } from "./tools/polygon.js";
+import { ToolPointer } from "./tools/tool.js";
+
+export class Editor {
+  canEdit = true;
+  #shown = { borders: true, labels: true };
+
+  constructor({ image, cells, layers, selection, history, scheme, hints, go, toggle }) {
+    Object.assign(this, { image, cells, layers, selection, history, scheme, hints, go, toggle });
+    this.tools = {
+      select: new SelectTool(this),
+      polygon: new PolygonTool(this),
+      ellipse: new EllipseTool(this),
+    };
+    this.pointer = new ToolPointer(layers, this.tools.select);
+    layers.map.addInteraction(this.pointer);
+    this.use("select");
+  }
+
+  get selected() {
+    return this.selection.ids.map((id) => this.cells.get(id)).filter((cell) => cell && cell.status !== "deleted");
+  }
+
+  say(text) {
+    this.hints.say(text);
+  }
+
+  use(name) {
+    if (name !== "select" && !this.#mayEdit()) return;
+    this.pointer.use(this.tools[name]);
+    this.hints.stand(this.tools[name].hint);
+    for (const button of document.querySelectorAll("[data-tool-button]")) {
+      button.setAttribute("aria-pressed", button.dataset.command === name);
+    }
+    this.layers.select(this.selection.ids, this.canEdit);
+  }
+
+  create(border) {
+    if (!this.#mayEdit()) return;
+    const id = newId();
+    this.history.change([[id, { status: "confirmed", border, labels: [] }]], "Draw");
+    this.selection.only(id);
+  }
+
+  /** [[cell, border], ...] */
+  reshape(targets, name) {
+    if (!this.#mayEdit()) return;
+    // A border that lands where it was is no change: a proposal is not accepted by it.
+    const changed = targets.filter(([cell, border]) => !sameState(stateOf(cell), { ...stateOf(cell), border }));
+    this.history.change(changed.map(([cell, border]) => [cell.id, reshaped(cell, border)]), name);
+  }
+
+  label(label) {
+    if (!this.selected.length) {
+      this.say("Select a cell first; then a number sets its label.");
+      return;
+    }
+    if (!this.#mayEdit()) return;
+    const cells = this.selected.filter((cell) => !cell.ignored);
+    const on = !cells.every((cell) => cell.labels.includes(label.id));
+    const targets = cells.map((cell) => [
+      cell.id,
+      { ...stateOf(cell), labels: this.scheme.pressed(cell.labels, label, on) },
+    ]);
+    this.history.change(targets, "Label");
+  }
+
+  /** One command by its name in keys.js; false where it has nothing to do. */
+  run(command, event) {
+    const tool = this.pointer.tool;
+    const step = event?.shiftKey ? 10 : 1;
+    switch (command) {
+      case "select":
+      case "polygon":
+      case "ellipse":
+        return this.use(command);
+      case "finish":
+        return tool.finish?.() || this.#accept(this.selected);
+      case "accept":
+        return this.#accept(this.selected);
+      case "accept-all":
+        return this.#accept(this.cells.proposals(), true);
+      case "back":
+        return tool.back?.() || this.#remove();
+      case "delete":
+      case "reject":
+        return this.#remove();
+      case "cancel":
+        return this.#cancel(tool);
+      case "undo":
+      case "redo":
+        return this.#travel(command);
+      case "next-cell":
+        return this.#walk(1, event);
+      case "previous-cell":
+        return this.#walk(-1, event);
+      case "select-all":
+        return this.selection.only(...this.cells.shown().filter((cell) => !cell.ignored).map((cell) => cell.id));
+      case "left":
+        return this.selected.length ? this.tools.select.nudge(-step, 0) : this.go("previous");
+      case "right":
+        return this.selected.length ? this.tools.select.nudge(step, 0) : this.go("next");
+      case "up":
+        return this.selected.length ? this.tools.select.nudge(0, -step) : false;
+      case "down":
+        return this.selected.length ? this.tools.select.nudge(0, step) : false;
+      case "zoom-in":
+        return this.layers.zoomBy(1.5);
+      case "zoom-out":
+        return this.layers.zoomBy(1 / 1.5);
+      case "fit":
+        return this.layers.fit();
+      case "borders":
+      case "labels":
+        return this.#show(command);
+      case "next-image":
+        return this.go("next");
+      case "previous-image":
+        return this.go("previous");
+      default:
+        return this.toggle(command);
+    }
+  }
+
+  #mayEdit() {
+    if (!this.canEdit) this.say("This image is reviewed. A reviewer can reopen it.");
+    return this.canEdit;
+  }
+
+  #accept(cells, all = false) {
+    const proposals = cells.filter((cell) => cell.status === "proposed");
+    if (!proposals.length) return all ? this.say("There is no open proposal.") : false;
+    if (!this.#mayEdit()) return undefined;
+    const next = all ? null : this.#nextProposal(proposals);
+    this.history.change(proposals.map((cell) => [cell.id, { ...stateOf(cell), status: "confirmed" }]), "Accept");
+    if (all) this.say(`${proposals.length} proposals accepted. Ctrl+Z takes it back.`);
+    if (next) this.#focus(next);
+    return undefined;
+  }
+
+  #remove() {
+    const cells = this.selected;
+    if (!cells.length) return false;
+    if (!this.#mayEdit()) return undefined;
+    const rejected = cells.every((cell) => cell.status === "proposed");
+    const next = rejected ? this.#nextProposal(cells) : null;
+    this.history.change(cells.map((cell) => [cell.id, { ...stateOf(cell), status: "deleted" }]), "Delete");
+    this.selection.only();
+    if (next) this.#focus(next);
+    return undefined;
+  }
+
+  /** The open proposal nearest to the last of some cells, so that one can go on with the next key. */
+  #nextProposal(cells) {
+    const here = cells.at(-1).bounds;
+    const distance = ({ bounds }) => Math.hypot(bounds[0] - here[0], bounds[1] - here[1]);
+    const open = this.cells.proposals().filter((cell) => !cells.includes(cell));
+    return open.sort((a, b) => distance(a) - distance(b))[0] ?? null;
+  }
+
+  #cancel(tool) {
+    if (tool.cancel?.()) return;
+    if (tool.name !== "select") this.use("select");
+    else this.selection.only();
+  }
+
+  #travel(direction) {
+    if (!this.#mayEdit()) return;
+    this.pointer.tool.cancel?.();
+    const done = this.history[direction]();
+    if (!done) {
+      this.say(`Nothing to ${direction}.`);
+      return;
+    }
+    const left = done.ids.filter((id) => this.cells.get(id)?.status !== "deleted");
+    this.selection.only(...left);
+    if (left.length === 1) this.layers.reveal(this.cells.get(left[0]));
+    this.say(`${direction === "undo" ? "Undone" : "Redone"}: ${done.name.toLowerCase()}.`);
+  }
+
+  #walk(step, event) {
+    // Tab keeps its meaning where somebody walks through the page by keyboard.
+    if (event.key === "Tab" && !event.target.closest("#map, body:not(:has(:focus))")) return false;
+    const proposals = this.cells.proposals();
+    const among = proposals.length ? proposals : this.cells.shown().filter((cell) => !cell.ignored);
+    if (!among.length) return undefined;
+    const order = among.toSorted((a, b) => Math.round((a.bounds[1] - b.bounds[1]) / 200) || a.bounds[0] - b.bounds[0]);
+    const now = order.findIndex((cell) => this.selection.has(cell.id));
+    const index = now < 0 ? (step > 0 ? 0 : order.length - 1) : (now + step + order.length) % order.length;
+    this.#focus(order[index]);
+    return undefined;
+  }
+
+  #focus(cell) {
+    this.selection.only(cell.id);
+    this.layers.reveal(cell);
+  }
+
+  focus(id) {
+    const cell = this.cells.get(id);
+    if (cell) this.#focus(cell);
+  }
+
+  #show(what) {
+    this.#shown[what] = !this.#shown[what];
+    if (what === "borders") this.layers.showBorders(this.#shown.borders);
+    else this.layers.showLabels(this.#shown.labels);
+    for (const button of document.querySelectorAll(`[data-command="${what}"]`)) {
+      button.setAttribute("aria-pressed", this.#shown[what]);
+    }
+  }
+}

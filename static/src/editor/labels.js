@@ -1,0 +1,74 @@
+// The study's label scheme at the side, and what a number key or a click makes of a cell's labels.
+
+export class Scheme {
+  /** @param groups the study's label groups as the API gives them */
+  constructor(groups) {
+    this.groups = groups;
+    this.labels = groups.flatMap((group) => group.labels.map((label) => ({ ...label, group })));
+    this.byKey = new Map(this.labels.filter((label) => label.key).map((label) => [label.key, label]));
+  }
+
+  /** The choice after a label was pressed: on, off, or in the place of the group's other one. `on` null toggles. */
+  pressed(choice, label, on) {
+    const has = choice.includes(label.id);
+    if (on ?? !has) {
+      if (has) return choice;
+      const others = label.group.multiple ? [] : label.group.labels.map((other) => other.id);
+      return [...choice.filter((id) => !others.includes(id)), label.id];
+    }
+    return choice.filter((id) => id !== label.id);
+  }
+}
+
+/** The buttons of the scheme; `press(label)` is told of clicks. */
+export class LabelPanel {
+  #buttons = new Map();
+
+  constructor(target, scheme, press) {
+    for (const group of scheme.groups) {
+      const set = document.createElement("fieldset");
+      set.className = "label-group";
+      const legend = document.createElement("legend");
+      legend.textContent = group.name;
+      const kind = document.createElement("span");
+      kind.className = "muted";
+      kind.textContent = group.multiple ? " any number" : " one";
+      legend.append(kind);
+      set.append(legend);
+      for (const label of scheme.labels.filter((each) => each.group === group)) {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.className = "label-button";
+        button.dataset.label = label.id;
+        button.setAttribute("aria-pressed", "false");
+        button.title = label.key ? `${label.name} (key ${label.key})` : label.name;
+        const swatch = document.createElement("span");
+        swatch.className = "swatch";
+        swatch.style.background = label.colour;
+        const name = document.createElement("span");
+        name.className = "label-name";
+        name.textContent = label.name;
+        button.append(swatch, name);
+        if (label.key) {
+          const key = document.createElement("kbd");
+          key.textContent = label.key;
+          button.append(key);
+        }
+        button.addEventListener("click", () => press(label));
+        set.append(button);
+        this.#buttons.set(label.id, button);
+      }
+      target.append(set);
+    }
+  }
+
+  /** Show what the selected cells have; a label that only some have is "mixed". */
+  show(cells, canEdit) {
+    for (const [id, button] of this.#buttons) {
+      const having = cells.filter((cell) => cell.labels.includes(id)).length;
+      const state = having === 0 ? "false" : having === cells.length ? "true" : "mixed";
+      button.setAttribute("aria-pressed", state);
+      button.disabled = !canEdit || cells.length === 0;
+    }
+  }
+}

@@ -1,0 +1,104 @@
+"""A real Chromium on the live server: pages signed in as somebody, and no error in the console that was not expected."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+# Playwright's synchronous API runs an event loop in this thread; the database is used between its calls only.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    found = next((path for path in map(shutil.which, CHROMIUM_NAMES) if path), None)
+    if found is None:
+        pytest.fail(f"No Chromium on this machine: none of {', '.join(CHROMIUM_NAMES)} is on the path.")
+    browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+    yield browser
+    browser.close()
+
+
+class Console:
+    """What went wrong in the pages of a test."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self.expected: list[str] = []
+
+    def expect(self, pattern: str) -> None:
+        """An error whose text has this pattern belongs to the test."""
+        self.expected.append(pattern)
+
+    def watch(self, page: Page) -> None:
+        page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def unexpected(self) -> list[str]:
+        return [text for text in self.errors if not any(re.search(each, text) for each in self.expected)]
+
+
+@pytest.fixture
+def console() -> Iterator[Console]:
+    watched = Console()
+    yield watched
+    assert watched.unexpected() == []
+
+
+@pytest.fixture
+def page_of(live_server: Any, chromium: Browser, console: Console) -> Iterator[Any]:
+    """page_of(user, path="/", **context options): a page signed in as the user, in a browser context of its own."""
+    if not (Path(settings.BASE_DIR) / "static" / "dist" / "editor.js").exists():
+        pytest.fail("The pages' scripts are not bundled: run `node static/build.mjs` (./run and ./test do it).")
+    contexts: list[BrowserContext] = []
+
+    def make(user: User | None, path: str = "/", **options: Any) -> Page:
+        options.setdefault("viewport", {"width": 1280, "height": 800})
+        context = chromium.new_context(base_url=live_server.url, **options)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        if user is not None:
+            client = Client()
+            client.force_login(user)
+            cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+            context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
+        page = context.new_page()
+        console.watch(page)
+        page.goto(path)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
