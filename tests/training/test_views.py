@@ -91,7 +91,7 @@ def test_an_admin_launches_from_the_form(
     client = client_of(admin)
     address = reverse("rounds", args=[annotated_study.pk])
     assert "Launch round" in client.get(address).content.decode()
-    form = {"validation": "none", "folds": "4", "epochs": "3", "seed": "5", "parent": "none"}
+    form = {"validation": "none", "epochs": "3", "seed": "5", "parent": "none"}
     with django_capture_on_commit_callbacks(execute=True):
         response = client.post(address, form)
     round_ = Round.objects.get()
@@ -104,7 +104,7 @@ def test_an_admin_launches_from_the_form(
 def test_the_form_cross_validates_in_so_many_folds(
     annotated_study: Study, admin: User, no_broker: Any, client_of: Any
 ) -> None:
-    form = {"validation": "folds", "folds": "2", "parent": "auto"}
+    form = {"validation": "folds-2", "parent": "auto"}
     client_of(admin).post(reverse("rounds", args=[annotated_study.pk]), form)
     assert Round.objects.get().settings["folds"] == 2
 

@@ -2,6 +2,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import Prefetch
+from django.http import QueryDict
 
 from annotation.folds import DIVISORS
 from annotation.models import Study
@@ -9,6 +10,8 @@ from training.models import Bundle, Round
 from training.rounds import AUTO
 
 NONE = "none"
+# Values of the choice that cross-validates begin so; the number of folds follows.
+CROSS = "folds-"
 # How many folds people choose among; the command line takes every divisor of 60.
 FOLDS = [k for k in DIVISORS if k <= 10]
 
@@ -18,32 +21,28 @@ class LaunchForm(forms.Form):
 
     validation = forms.ChoiceField(
         choices=[
-            ("fold", "Hold out one fold"),
-            ("folds", "Cross-validate"),
+            ("fold", "Hold out one fold of 5"),
+            ("Cross-validate", [(f"{CROSS}{k}", f"Cross-validate in {k} folds") for k in FOLDS]),
             (NONE, "None: train on everything"),
         ],
         initial="fold",
-        help_text="Held-out patients judge the round. Without validation it reports no metrics of its own.",
-    )
-    folds = forms.TypedChoiceField(
-        label="Folds",
-        choices=[(k, f"{k} folds") for k in FOLDS],
-        coerce=int,
-        initial=4,
-        required=False,
-        help_text="Only for cross-validation, which trains once a fold and once on all.",
+        help_text="Held-out patients judge the round. Cross-validation trains once a fold and once on all.",
     )
     epochs = forms.IntegerField(
         min_value=1,
-        max_value=1000,
+        max_value=10_000,
         required=False,
-        help_text="At most so many passes over the images. Empty: the default.",
+        help_text="Passes over the images. Empty: by their number.",
     )
     seed = forms.IntegerField(min_value=0, max_value=2**31 - 1, initial=0, required=False)
-    parent = forms.ChoiceField(label="Start from", required=False)
+    parent = forms.ChoiceField(
+        label="Start from",
+        required=False,
+        help_text="A bundle that saw the patients who judge this round is never its start.",
+    )
 
-    def __init__(self, study: Study, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, study: Study, data: QueryDict | None = None) -> None:
+        super().__init__(data, label_suffix="")
         bundles = (
             Bundle.objects.filter(study=study)
             .defer("card")
@@ -52,8 +51,8 @@ class LaunchForm(forms.Form):
         parent = self.fields["parent"]
         assert isinstance(parent, forms.ChoiceField)
         parent.choices = [
-            (AUTO, "Automatic: the bundle in use, where its patients allow it"),
-            (NONE, "Nothing: from scratch"),
+            (AUTO, "The bundle in use, if it may"),
+            (NONE, "Scratch"),
             *((bundle.pk, f"{_made_by(bundle)}bundle {bundle.pk}") for bundle in bundles),
         ]
 
@@ -61,8 +60,8 @@ class LaunchForm(forms.Form):
         """Of a valid form: the settings that differ from the defaults."""
         given: dict[str, Any] = {}
         validation = self.cleaned_data["validation"]
-        if validation == "folds":
-            given["folds"] = self.cleaned_data["folds"] or 4
+        if validation.startswith(CROSS):
+            given["folds"] = int(validation.removeprefix(CROSS))
         elif validation == NONE:
             given["validation"] = NONE
         if self.cleaned_data["epochs"]:
