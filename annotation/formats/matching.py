@@ -56,7 +56,7 @@ def match(records: Iterable[ImageRecord], names: ImageNames) -> tuple[list[tuple
             if candidates:
                 break
         if len(candidates) == 1:
-            found.append((record, candidates.pop(), sure))
+            found.append((record, next(iter(candidates)), sure))
         elif candidates:
             skipped.append(Skipped(record.name, f"{len(candidates)} images have this file name: {_some(candidates)}."))
         else:
