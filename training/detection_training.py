@@ -48,9 +48,10 @@ class Trained:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def epochs_for(images: int) -> int:
+def epochs_for(images: int, batch: int) -> int:
     """Passes over the images: few images are looked at more often, many are enough by themselves."""
-    return max(1, math.ceil((400 + 6 * images) / images))
+    seen_an_epoch = math.ceil(images / batch) * min(batch, images)
+    return max(1, math.ceil((700 + 6 * images) / seen_an_epoch))
 
 
 def train_detector(

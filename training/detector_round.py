@@ -94,7 +94,7 @@ class RoundOfDetector:
                 thresholds.append(outcome.threshold)
         everyone = Split(tuple(samples))
         images = sum(map(len, samples.values()))
-        epochs = max(1, round(median(best) * (self.settings.epochs or epochs_for(images))))
+        epochs = max(1, round(median(best) * (self.settings.epochs or epochs_for(images, self.settings.batch))))
         self._log(f"Refit on all {images} images for {epochs} epochs.")
         final = self._train(everyone, samples, None, len(splits), epochs=epochs).trained
         mean = {key: fmean(fold[key] for fold in folds) for key in ("map", "map_50", "map_75", "mar")}
@@ -137,7 +137,7 @@ class RoundOfDetector:
             else:
                 self.tell({"event": "epoch", "fold": fold, **what})
 
-        epochs = epochs or self.settings.epochs or epochs_for(len(train))
+        epochs = epochs or self.settings.epochs or epochs_for(len(train), self.settings.batch)
         trained = train_detector(
             model, train, stop, self.settings, epochs=epochs, seed=self.seed, tell=tell, wanted=self.wanted
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from config.keeper import die_with_parent
 from training.progress import Tail
 
 # Between the polite request to end and the kill.
@@ -37,6 +38,8 @@ class TrainingProcess:
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
                 # A group of its own: Ctrl-C in a terminal is for us to pass on, and data loaders end with it.
                 start_new_session=True,
+                # A worker killed outright takes it along at once, also while it still loads its libraries.
+                preexec_fn=die_with_parent(signal.SIGKILL),
             )
 
     def __enter__(self) -> Self:

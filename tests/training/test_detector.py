@@ -149,9 +149,9 @@ def test_the_threshold_is_where_people_correct_least():
 
 
 def test_few_images_are_looked_at_more_often():
-    passes = [n * epochs_for(n) for n in (1, 4, 13, 30, 100, 400)]
+    passes = [n * epochs_for(n, 4) for n in (1, 4, 16, 32, 100, 400)]
     assert passes == sorted(passes)
-    assert epochs_for(4) > epochs_for(30) > epochs_for(400) > 0
+    assert epochs_for(4, 4) > epochs_for(30, 4) > epochs_for(400, 4) > 0
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -393,3 +395,23 @@ def _lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_killed_worker_takes_its_process_along(tmp_path: Path) -> None:
+    """At once, whatever the process is doing: nothing trains on unseen beside the next worker's round."""
+    worker = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, time\nfrom pathlib import Path\nfrom training.training_process import TrainingProcess\n"
+            "folder = Path(sys.argv[1])\n"
+            "process = TrainingProcess([sys.executable, '-c', 'import time; time.sleep(60)'], folder, folder)\n"
+            "(folder / 'pid').write_text(str(process.pid))\ntime.sleep(60)",
+            str(tmp_path),
+        ],
+        cwd=settings.BASE_DIR,
+    )
+    pid = int(_when_written(tmp_path / "pid"))
+    worker.kill()
+    worker.wait()
+    _until(lambda: not _lives(pid), seconds=5)
