@@ -1,4 +1,4 @@
-"""A real Chromium on the live server: pages signed in as somebody, and no error in the console that was not expected."""
+"""A real Chromium on the live server: pages signed in as somebody, and no unexpected error in the console."""
 
 import os
 import re

@@ -23,7 +23,7 @@ export class CellList {
     });
     cells.addEventListener("change", (event) => {
       // The image first: a list of thousands of rows would keep it waiting.
-      if (event.detail.ids === null) setTimeout(() => this.#fill(), 60);
+      if (event.detail.ids === null) requestIdleCallback(() => this.#fill(), { timeout: 400 });
       else for (const id of event.detail.ids) this.#update(id);
       this.#count();
     });

@@ -184,13 +184,15 @@ export class Editor {
   }
 
   #walk(step, event) {
-    // Tab keeps its meaning where somebody walks through the page by keyboard.
-    if (event.key === "Tab" && !event.target.closest("#map, body:not(:has(:focus))")) return false;
+    // Tab walks through the cells while the image has the focus, and leaves it after the last one.
+    const tab = event.key === "Tab";
+    if (tab && event.target.id !== "map") return false;
     const proposals = this.cells.proposals();
     const among = proposals.length ? proposals : this.cells.shown().filter((cell) => !cell.ignored);
-    if (!among.length) return undefined;
+    if (!among.length) return tab ? false : undefined;
     const order = among.toSorted((a, b) => Math.round((a.bounds[1] - b.bounds[1]) / 200) || a.bounds[0] - b.bounds[0]);
     const now = order.findIndex((cell) => this.selection.has(cell.id));
+    if (tab && now >= 0 && !order[now + step]) return false;
     const index = now < 0 ? (step > 0 ? 0 : order.length - 1) : (now + step + order.length) % order.length;
     this.#focus(order[index]);
     return undefined;

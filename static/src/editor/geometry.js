@@ -1,8 +1,6 @@
 // Borders as the server has them: image pixels, origin top left, y down, theta clockwise on the screen.
 // Pure functions; only `toMap` and `fromMap` know that OpenLayers counts y upwards.
 
-const OUTLINE_POINTS = 48;
-
 /** An image point [x, y] as a map coordinate of an image of that height, and back. */
 export const toMap = ([x, y], height) => [x, height - y];
 export const fromMap = ([x, y], height) => [x, height - y];
@@ -17,9 +15,11 @@ export function outline(border) {
     return [[x, y], [x + width, y], [x + width, y + height], [x, y + height]];
   }
   const { rx, ry, theta } = radii(border);
+  // As many points as keep it round on the screen at any zoom that shows the whole of it.
+  const points = Math.round(Math.min(120, 24 + 0.7 * Math.max(rx, ry)));
   const ring = [];
-  for (let i = 0; i < OUTLINE_POINTS; i++) {
-    const angle = (2 * Math.PI * i) / OUTLINE_POINTS;
+  for (let i = 0; i < points; i++) {
+    const angle = (2 * Math.PI * i) / points;
     ring.push(onEllipse(border, rx, ry, theta, Math.cos(angle), Math.sin(angle)));
   }
   return ring;

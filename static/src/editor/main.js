@@ -164,6 +164,7 @@ async function open() {
     const [x, y] = layers.view.getCenter();
     page.dataset.view = [layers.resolution, x, image.height - y].join(" ");
   });
+  layers.borders.once("postrender", () => performance.mark("editor-borders"));
   layers.map.once("rendercomplete", () => {
     page.dataset.ready = "true";
     performance.mark("editor-drawn");
@@ -179,7 +180,6 @@ async function open() {
       ["Later"],
     ]);
   }
-  layers.map.getTargetElement().focus({ preventScroll: true });
 }
 
 open().catch((error) => {

@@ -69,12 +69,18 @@ function captionOf(cell, scheme) {
     .join(", ");
 }
 
+/** Whether dark letters are read better than white ones on a colour (#rrggbb). */
+function isLight(colour) {
+  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 140;
+}
+
 function caption(text, colour) {
   return new Text({
     text,
     font,
     overflow: true,
-    fill: new Fill({ color: "#ffffff" }),
+    fill: new Fill({ color: isLight(colour) ? "#10202e" : "#ffffff" }),
     backgroundFill: new Fill({ color: colour }),
     padding: [2, 4, 1, 4],
   });

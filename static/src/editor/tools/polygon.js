@@ -1,13 +1,15 @@
 // Draw a polygon: a click a vertex; Enter, a double click or a click on the first vertex finishes.
 import { areaOf, polygonOf } from "../geometry.js";
 
+const DOUBLE_CLICK = 500; // ms
+
 export class PolygonTool {
   name = "polygon";
   hint = "Click around the cell. Enter or double click finishes, Backspace takes a vertex back, Esc gives up.";
   #editor;
   #points = [];
   #pointer = null;
-  #again = false;
+  #clickedAt = 0;
 
   constructor(editor) {
     this.#editor = editor;
@@ -33,15 +35,14 @@ export class PolygonTool {
       return;
     }
     const last = this.#points.at(-1);
-    // The second click of a double click falls on the first one; two quick clicks in two places are two vertices.
-    this.#again = last !== undefined && Math.hypot(last[0] - point[0], last[1] - point[1]) <= reach;
-    if (this.#again) return;
+    // OpenLayers calls any two quick clicks a double click; here two quick clicks in two places are two vertices.
+    if (last && Math.hypot(last[0] - point[0], last[1] - point[1]) <= reach) {
+      if (performance.now() - this.#clickedAt < DOUBLE_CLICK) this.finish();
+      return;
+    }
+    this.#clickedAt = performance.now();
     this.#points.push(this.#inImage(point));
     this.#draw();
-  }
-
-  doubleClick() {
-    if (this.#again) this.finish();
   }
 
   finish() {

@@ -44,7 +44,6 @@ export class ToolPointer extends PointerInteraction {
       const place = this.#place(event);
       this.#for(place).click?.(place, originalEvent);
     }
-    if (type === "dblclick") this.#tool.doubleClick?.(this.#place(event), originalEvent);
     if (type === "pointermove" && !event.dragging) {
       const place = this.#place(event);
       const cursor = this.#panning ? "grab" : (this.#for(place).move?.(place, originalEvent) ?? "");
