@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import signal
@@ -16,7 +15,13 @@ from config.embedded import REPOSITORY
 from config.keeper import die_with_parent
 
 DEMO_STUDY = "Demo"
-DEMO_OPTIONS = ["--study", DEMO_STUDY, "--patients", "6", "--images-per-patient", "2", "--size", "2560x1920"]
+# One field of each patient comes annotated, so that a round can be launched at once; the others wait with first
+# proposals, so that there is something to correct.
+DEMO_COMMANDS = (
+    ["make_demo", "--study", DEMO_STUDY, "--patients", "6", "--images-per-patient", "2"]
+    + ["--size", "2560x1920", "--annotated", "6"],
+    ["propose", "--study", DEMO_STUDY, "--bundle", "watershed"],
+)
 ACCOUNTS = {"annotator": False, "admin": True}  # name: superuser
 # Without the letters and digits that look alike: somebody types it from the terminal.
 _ALPHABET = "".join(sorted(set(string.ascii_letters + string.digits) - set("lI1O0o")))
@@ -67,18 +72,18 @@ def make_demo_once(data_folder: Path) -> str | None:
         return None
     if not study_model.objects.exclude(name=DEMO_STUDY).exists():
         print("Making the demo study of synthetic smears (once) …", file=sys.stderr, flush=True)
-        made = subprocess.run(
-            [sys.executable, str(REPOSITORY / "manage.py"), "make_demo", *DEMO_OPTIONS],
-            capture_output=True,
-            text=True,
-            # Ctrl-C is for us; we then take it with us.
-            start_new_session=True,
-            preexec_fn=die_with_parent(signal.SIGKILL),
-        )
-        if made.returncode:
-            lines = [line for line in made.stderr.splitlines() if line.strip()]
-            return f"The demo study could not be made: {lines[-1] if lines else 'no reason given'}"
-        json.loads(made.stdout.splitlines()[-1])
+        for command in DEMO_COMMANDS:
+            made = subprocess.run(
+                [sys.executable, str(REPOSITORY / "manage.py"), *command],
+                capture_output=True,
+                text=True,
+                # Ctrl-C is for us; we then take it with us.
+                start_new_session=True,
+                preexec_fn=die_with_parent(signal.SIGKILL),
+            )
+            if made.returncode:
+                lines = [line for line in made.stderr.splitlines() if line.strip()]
+                return f"The demo study could not be made: {lines[-1] if lines else 'no reason given'}"
         _admit_to_demo()
     marker.touch()
     return None
