@@ -49,6 +49,8 @@ def present_fields(image_ids: Sequence[int], truth: Mapping[int, Sequence[TruthC
         "image_id", "run_id", "proposed_border", "score", "run__score_threshold"
     )
     for image_id, run_id, border, score, threshold in rows:
+        # Their presence is a constraint of the table; the checker cannot know.
+        assert border is not None and score is not None and threshold is not None
         if run_id == looked_at[image_id]:
             proposals.setdefault(image_id, []).append((Scored(border, score), score >= threshold))
     fields = []
