@@ -27,6 +27,8 @@ def run_tests() -> int:
         data_folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
         os.environ["MARROWLOOP_DATA"] = folder
         os.environ["MARROWLOOP_CHROMIUM"] = ensure_chromium()
+        # Every worker computes on a core of its own: two of two threads each on two cores mostly wait for one another.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
         try:
             # Held here for the whole run: the workers come and go.
             ensure_services(
