@@ -127,6 +127,32 @@ def test_each_file_has_its_result_and_a_lost_connection_a_retry(
     expect(page.locator(".image-card")).to_have_count(2)
 
 
+def test_a_broken_file_that_is_dropped_does_not_hold_up_a_good_one(
+    study: Study, annotator: User, signed_in: Callable[[User], Page]
+) -> None:
+    page = signed_in(annotator)
+    page.goto(f"/studies/{study.pk}/upload/")
+    whole = _png(3)
+    files = {"broken.png": whole[: len(whole) // 2], "good.png": whole}
+    dropped = page.evaluate_handle(
+        """files => {
+          const transfer = new DataTransfer();
+          for (const [name, bytes] of files)
+            transfer.items.add(new File([new Uint8Array(bytes)], name, {type: "image/png"}));
+          return transfer;
+        }""",
+        [[name, list(content)] for name, content in files.items()],
+    )
+    zone = page.locator("#drop-zone")
+    zone.dispatch_event("dragenter", {"dataTransfer": dropped})
+    expect(zone).to_have_class(re.compile("is-over"))
+    zone.dispatch_event("drop", {"dataTransfer": dropped})
+    expect(zone).not_to_have_class(re.compile("is-over"))
+    expect(page.locator("#upload-summary")).to_have_text("2 files done: 1 stored, 1 refused")
+    expect(page.locator(".upload-file", has_text="broken.png")).to_contain_text("refused: ")
+    assert [image.name for image in study.images.all()] == ["good.png"]
+
+
 def test_many_files_at_once(study: Study, annotator: User, signed_in: Callable[[User], Page]) -> None:
     page = signed_in(annotator)
     page.goto(f"/studies/{study.pk}/upload/")
