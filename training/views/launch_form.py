@@ -32,7 +32,7 @@ class LaunchForm(forms.Form):
         min_value=1,
         max_value=10_000,
         required=False,
-        help_text="Passes over the images. Empty: by their number.",
+        help_text="Passes over the images. Empty: as many as suit their number.",
     )
     seed = forms.IntegerField(min_value=0, max_value=2**31 - 1, initial=0, required=False)
     parent = forms.ChoiceField(
@@ -51,7 +51,7 @@ class LaunchForm(forms.Form):
         parent = self.fields["parent"]
         assert isinstance(parent, forms.ChoiceField)
         parent.choices = [
-            (AUTO, "The bundle in use, if it may"),
+            (AUTO, "The bundle in use, if allowed"),
             (NONE, "Scratch"),
             *((bundle.pk, f"{_made_by(bundle)}bundle {bundle.pk}") for bundle in bundles),
         ]

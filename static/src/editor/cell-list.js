@@ -37,7 +37,9 @@ export class CellList {
   #fill() {
     this.#rows.clear();
     const fragment = document.createDocumentFragment();
-    for (const cell of this.#cells.shown()) fragment.append(this.#row(cell));
+    // What is ignored comes last: nobody works on it.
+    const cells = this.#cells.shown().sort((a, b) => a.ignored - b.ignored);
+    for (const cell of cells) fragment.append(this.#row(cell));
     this.#list.replaceChildren(fragment);
     this.#count();
   }

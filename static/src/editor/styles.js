@@ -1,10 +1,13 @@
 // How borders look. Proposals and accepted borders differ in colour and in dash: told apart without colour too.
+import { Point } from "ol/geom.js";
 import { Circle, Fill, Stroke, Style, Text } from "ol/style.js";
 
 export const PROPOSAL = "#ff8c00";
 export const CONFIRMED = "#0a5fd8";
 const IGNORED = "#4b4f54";
-const font = '600 12px system-ui, "Segoe UI", Roboto, sans-serif';
+const font = '600 11px system-ui, "Segoe UI", Roboto, sans-serif';
+// A solid border keeps its colour beside a nucleus of the same colour.
+const casing = new Style({ stroke: new Stroke({ color: "rgba(255, 255, 255, 0.75)", width: 4 }) });
 
 let hatching = null;
 
@@ -37,36 +40,65 @@ export function colourOf(cell, scheme) {
 }
 
 /**
- * The style of the cells at rest, as a function of feature and resolution for OpenLayers.
- * `view.labels` says whether names are written; they are left out where a cell is smaller than its name.
+ * The styles of the cells at rest, as a function of feature and resolution for OpenLayers.
+ * `view.labels` says whether names are written; they are left out where a cell is narrower than its name.
  */
 export function restingStyle(cells, scheme, view) {
   const known = new Map();
   return (feature, resolution) => {
     const cell = cells.get(feature.getId());
     if (!cell) return undefined;
-    const width = (cell.bounds[2] - cell.bounds[0]) / resolution;
-    const names = view.labels && width > 44 ? captionOf(cell, scheme) : "";
+    const [x0, y0, x1, y1] = cell.bounds;
+    const names = view.labels ? captionOf(cell, scheme, (x1 - x0) / resolution, (y1 - y0) / resolution) : "";
     const colour = colourOf(cell, scheme);
     const key = `${colour}|${cell.ignored}|${cell.status}|${names}`;
-    let style = known.get(key);
-    if (!style) {
-      style = new Style({
-        stroke: new Stroke({ color: colour, width: 2, lineDash: cell.status === "proposed" ? [7, 5] : undefined }),
-        fill: cell.ignored ? new Fill({ color: hatch() }) : undefined,
-        text: names ? caption(names, colour) : undefined,
-      });
-      known.set(key, style);
+    let styles = known.get(key);
+    if (!styles) {
+      const proposed = cell.status === "proposed";
+      styles = [
+        new Style({
+          stroke: new Stroke({ color: colour, width: 2, lineDash: proposed ? [7, 5] : undefined }),
+          fill: cell.ignored ? new Fill({ color: hatch() }) : undefined,
+          // Above the casing of its neighbours.
+          zIndex: 1,
+        }),
+      ];
+      if (!proposed && !cell.ignored) styles.unshift(casing);
+      if (names) styles.push(new Style({ geometry: topOf, text: caption(names, colour, "top", -6), zIndex: 2 }));
+      known.set(key, styles);
     }
-    return style;
+    return styles;
   };
 }
 
-function captionOf(cell, scheme) {
-  if (cell.ignored) return cell.ignored_class || "ignored";
-  return labelsOf(cell, scheme)
-    .map((label) => label.name)
-    .join(", ");
+/** Where a name stands: on the upper edge, so that the nucleus and its characteristics stay in sight. */
+function topOf(feature) {
+  const [left, , right, top] = feature.getGeometry().getExtent();
+  return new Point([(left + right) / 2, top]);
+}
+
+/** One name a line; as many, in the scheme's order, as a cell of width × height pixels of the screen has room for. */
+function captionOf(cell, scheme, width, height) {
+  const names = cell.ignored ? [cell.ignored_class || "ignored"] : labelsOf(cell, scheme).map((label) => label.name);
+  const room = Math.max(1, Math.floor((height - 30) / 14));
+  const lines = [];
+  for (const name of names) {
+    if (lines.length === room || widthOf(name) > width + 4) break;
+    lines.push(name);
+  }
+  return lines.join("\n");
+}
+
+const widths = new Map();
+let ruler = null;
+
+function widthOf(text) {
+  if (!widths.has(text)) {
+    ruler ??= document.createElement("canvas").getContext("2d");
+    ruler.font = font;
+    widths.set(text, ruler.measureText(text).width);
+  }
+  return widths.get(text);
 }
 
 /** Whether dark letters are read better than white ones on a colour (#rrggbb). */
@@ -75,14 +107,16 @@ function isLight(colour) {
   return 0.299 * red + 0.587 * green + 0.114 * blue > 140;
 }
 
-function caption(text, colour) {
+function caption(text, colour, textBaseline, offsetY) {
   return new Text({
     text,
     font,
     overflow: true,
+    textBaseline,
+    offsetY,
     fill: new Fill({ color: isLight(colour) ? "#10202e" : "#ffffff" }),
     backgroundFill: new Fill({ color: colour }),
-    padding: [2, 4, 1, 4],
+    padding: [2, 3, 1, 3],
   });
 }
 
@@ -96,7 +130,8 @@ export function selectedStyles(cell, scheme) {
     }),
   ];
   if (cell.status === "proposed" && cell.score !== null) {
-    styles.push(new Style({ text: caption(`proposal ${cell.score.toFixed(2)}`, "#8a4b00") }));
+    const text = caption(`proposal ${cell.score.toFixed(2)}`, "#8a4b00", "bottom", -10);
+    styles.push(new Style({ geometry: topOf, text }));
   }
   return styles;
 }
