@@ -51,7 +51,7 @@ class Trained:
 def epochs_for(images: int, batch: int) -> int:
     """Passes over the images: few images are looked at more often, many are enough by themselves."""
     seen_an_epoch = math.ceil(images / batch) * min(batch, images)
-    return max(1, math.ceil((700 + 6 * images) / seen_an_epoch))
+    return max(1, math.ceil((700 + 4 * images) / seen_an_epoch))
 
 
 def train_detector(
