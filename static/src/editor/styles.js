@@ -120,11 +120,11 @@ function caption(text, colour, textBaseline, offsetY) {
   });
 }
 
-/** A selected border: white casing under its own colour, and the score of a proposal. */
+/** A selected border: white casing under its own colour, and the score of a proposal. The cell itself stays as it is. */
 export function selectedStyles(cell, scheme) {
   const colour = colourOf(cell, scheme);
   const styles = [
-    new Style({ stroke: new Stroke({ color: "#ffffff", width: 6 }), fill: new Fill({ color: "rgba(255,255,255,0.10)" }) }),
+    new Style({ stroke: new Stroke({ color: "#ffffff", width: 6 }) }),
     new Style({
       stroke: new Stroke({ color: colour, width: 2.5, lineDash: cell.status === "proposed" ? [7, 5] : undefined }),
     }),
