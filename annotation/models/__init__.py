@@ -1,24 +1,32 @@
 from annotation.models.cell import Cell, Correction
+from annotation.models.comment import Comment
 from annotation.models.image import ImageName, SmearImage
-from annotation.models.label import CellLabel, Label, LabelGroup
+from annotation.models.key_bindings import KeyBindings
+from annotation.models.label import CellLabel, CellText, Label, LabelGroup, TextAttribute
 from annotation.models.operation import Operation
 from annotation.models.patient import Diagnosis, Patient
+from annotation.models.presence import Presence
 from annotation.models.proposal_run import ProposalRun
 from annotation.models.study import Membership, Role, Study
 
 __all__ = [
     "Cell",
     "CellLabel",
+    "CellText",
+    "Comment",
     "Correction",
     "Diagnosis",
     "ImageName",
+    "KeyBindings",
     "Label",
     "LabelGroup",
     "Membership",
     "Operation",
     "Patient",
+    "Presence",
     "ProposalRun",
     "Role",
     "SmearImage",
     "Study",
+    "TextAttribute",
 ]

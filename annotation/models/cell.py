@@ -68,6 +68,8 @@ class Cell(models.Model):
     image = models.ForeignKey(SmearImage, on_delete=models.CASCADE, related_name="cells")
     # Grows by one with each change; an operation names the version it was based on.
     version = models.PositiveIntegerField(default=1)
+    # The image's revision that the last change made.
+    revision = models.PositiveIntegerField(default=0)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.CONFIRMED)
     origin = models.CharField(max_length=16, choices=Origin.choices, default=Origin.DRAWN)
     border = models.JSONField()
@@ -92,7 +94,7 @@ class Cell(models.Model):
 
     class Meta:
         ordering = ["created_at", "pk"]
-        indexes = [models.Index(fields=["image", "status"])]
+        indexes = [models.Index(fields=["image", "status"]), models.Index(fields=["image", "revision"])]
         constraints = [
             models.CheckConstraint(
                 condition=~Q(origin="proposal")

@@ -1,5 +1,6 @@
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -62,6 +63,15 @@ class SmearImage(models.Model):
     proposed_by = models.ForeignKey(
         "annotation.ProposalRun", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    # Who is to annotate it; null: whoever takes it.
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="assigned_images"
+    )
+    # Grows by one with everything that changes on the image for its readers: cells, comments, state, proposals.
+    # Whoever makes such a change holds the lock on this row, so that a revision once read is complete.
+    revision = models.PositiveIntegerField(default=0)
+    # The revision at which proposals were replaced: who knows an earlier one reads the image anew.
+    replaced_in = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ImageQuerySet.as_manager()
@@ -75,7 +85,7 @@ class SmearImage(models.Model):
                 name="image_um_per_pixel_positive",
             ),
         ]
-        indexes = [models.Index(fields=["study", "state"])]
+        indexes = [models.Index(fields=["study", "state"]), models.Index(fields=["study", "assignee"])]
 
     def __str__(self) -> str:
         return self.name

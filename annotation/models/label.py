@@ -38,6 +38,21 @@ class Label(models.Model):
         return self.name
 
 
+class TextAttribute(models.Model):
+    """Something that is written about a cell in free words, such as a remark."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="text_attributes")
+    name = models.CharField(max_length=100)
+    order = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["order", "pk"]
+        constraints = [models.UniqueConstraint(fields=["study", "name"], name="one_text_attribute_a_name_and_study")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 @pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
 class CellLabel(models.Model):
     """One annotator's choice of a label for a cell; without an annotator it came with an import."""
@@ -59,3 +74,23 @@ class CellLabel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.cell_id} · {self.label}"
+
+
+@pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
+class CellText(models.Model):
+    """What one annotator wrote about a cell; an empty text is no row."""
+
+    cell = models.ForeignKey(Cell, on_delete=models.CASCADE, related_name="texts")
+    attribute = models.ForeignKey(TextAttribute, on_delete=models.PROTECT, related_name="cell_texts")
+    annotator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
+    text = models.CharField(max_length=2000)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["cell", "attribute", "annotator"], name="one_text_an_annotator"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cell_id} · {self.attribute}"
