@@ -46,4 +46,4 @@ class EditorPage:
         expect(self.page.locator("#selected [data-title]")).to_have_text(text)
 
     def rows(self, count: int) -> None:
-        expect(self.page.locator("#cell-list li")).to_have_count(count)
+        expect(self.page.locator("#cell-list")).to_have_attribute("data-count", str(count))

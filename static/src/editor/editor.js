@@ -9,9 +9,11 @@ import { ToolPointer } from "./tools/tool.js";
 export class Editor {
   canEdit = true;
   #shown = { borders: true, labels: true };
+  #session = null;
 
-  constructor({ image, cells, layers, selection, history, scheme, hints, go, toggle }) {
-    Object.assign(this, { image, cells, layers, selection, history, scheme, hints, go, toggle });
+  /** `go(direction)` opens another image; `toggle(command)` knows the commands of the page around the image. */
+  constructor({ layers, scheme, hints, go, toggle }) {
+    Object.assign(this, { layers, scheme, hints, go, toggle });
     this.tools = {
       select: new SelectTool(this),
       polygon: new PolygonTool(this),
@@ -20,6 +22,28 @@ export class Editor {
     this.pointer = new ToolPointer(layers, this.tools.select);
     layers.map.addInteraction(this.pointer);
     this.use("select");
+  }
+
+  /** Work on another image: the tool stays the same. */
+  show(session) {
+    this.pointer.tool.cancel?.();
+    this.#session = session;
+  }
+
+  get image() {
+    return this.#session.image;
+  }
+
+  get cells() {
+    return this.#session.cells;
+  }
+
+  get selection() {
+    return this.#session.selection;
+  }
+
+  get history() {
+    return this.#session.history;
   }
 
   get selected() {
@@ -37,7 +61,7 @@ export class Editor {
     for (const button of document.querySelectorAll("[data-tool-button]")) {
       button.setAttribute("aria-pressed", button.dataset.command === name);
     }
-    this.layers.select(this.selection.ids, this.canEdit);
+    if (this.#session) this.layers.select(this.selection.ids, this.canEdit);
   }
 
   create(border) {

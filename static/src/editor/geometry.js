@@ -10,6 +10,7 @@ const hundredth = (value) => Math.round(value * 100) / 100;
 /** The border's ring of [x, y], first point not repeated. */
 export function outline(border) {
   if (border.kind === "polygon") return border.points;
+  if (border.kind === "point") return [[border.cx, border.cy]];
   if (border.kind === "rectangle") {
     const { x, y, width, height } = border;
     return [[x, y], [x + width, y], [x + width, y + height], [x, y + height]];
@@ -61,7 +62,7 @@ export function extentsOf(border) {
   return sides.sort((a, b) => b - a);
 }
 
-/** Enclosed area in square pixels. */
+/** Enclosed area in square pixels; a point has none. */
 export function areaOf(border) {
   if (border.kind === "ellipse" || border.kind === "circle") {
     const { rx, ry } = radii(border);
@@ -108,12 +109,13 @@ export function nearestEdge(border, point) {
 
 /**
  * Where a border can be grabbed: [{role, index, point}].
- * Roles: vertex (of a polygon), corner (of a rectangle), axis (of an ellipse, by index: +rx, +ry, -rx, -ry),
+ * Roles: vertex (of a polygon), corner (of a rectangle), place (of a point), axis (of an ellipse, by index: +rx, +ry, -rx, -ry),
  * radius (of a circle), rotate (`reach` pixels beyond the first axis of an ellipse).
  */
 export function handlesOf(border, reach) {
   if (border.kind === "polygon") return border.points.map((point, index) => ({ role: "vertex", index, point }));
   if (border.kind === "rectangle") return outline(border).map((point, index) => ({ role: "corner", index, point }));
+  if (border.kind === "point") return [{ role: "place", index: 0, point: [border.cx, border.cy] }];
   const { rx, ry, theta } = radii(border);
   const role = border.kind === "circle" ? "radius" : "axis";
   const ends = [[1, 0], [0, 1], [-1, 0], [0, -1]].map(([u, v], index) => ({
@@ -137,6 +139,8 @@ export function dragged(border, handle, point) {
       const [fx, fy] = outline(border)[(handle.index + 2) % 4];
       return rectangleBetween([fx, fy], point);
     }
+    case "place":
+      return { ...border, cx: hundredth(x), cy: hundredth(y) };
     case "radius":
       return { ...border, r: hundredth(Math.max(1, Math.hypot(x - border.cx, y - border.cy))) };
     case "rotate":

@@ -21,22 +21,17 @@ function stepsFrom(state, role) {
 
 /** Dispatches "change" with detail {state, reload}: reload where cells were accepted or rejected on the server. */
 export class ImageState extends EventTarget {
-  #url;
-  #role;
+  #session = null;
   #chip;
   #buttons;
   #ask;
-  #flush;
   #say;
   state = "";
 
-  constructor({ url, role, chip, buttons, dialog, flush, say }) {
+  constructor({ chip, buttons, dialog, say }) {
     super();
-    this.#url = url;
-    this.#role = role;
     this.#chip = chip;
     this.#buttons = buttons;
-    this.#flush = flush;
     this.#say = say;
     this.#ask = dialog;
     dialog.addEventListener("close", () => {
@@ -45,13 +40,18 @@ export class ImageState extends EventTarget {
     });
   }
 
-  show(state) {
+  show(session) {
+    this.#session = session;
+    this.state = "";
+  }
+
+  set(state) {
     if (state === this.state) return;
     this.state = state;
     this.#chip.dataset.state = state;
     this.#chip.textContent = NAMES[state];
     this.#buttons.replaceChildren(
-      ...stepsFrom(state, this.#role).map(([text, target], i) => {
+      ...stepsFrom(state, this.#session.image.role).map(([text, target], i) => {
         const button = document.createElement("button");
         button.type = "button";
         button.className = i === 0 && target !== "in_progress" ? "button button-small button-primary" : "button button-small";
@@ -63,13 +63,14 @@ export class ImageState extends EventTarget {
   }
 
   async step(target, remaining) {
-    if (!(await this.#flush())) {
+    const { queue, urls, image } = this.#session;
+    if (!(await queue.flushed(10_000))) {
       this.#say("There are changes that are not saved yet. Try again when they are.");
       return;
     }
     let response;
     try {
-      response = await fetch(this.#url, {
+      response = await fetch(urls.state, {
         method: "POST",
         headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
         body: JSON.stringify(remaining ? { state: target, remaining } : { state: target }),
@@ -79,8 +80,9 @@ export class ImageState extends EventTarget {
       return;
     }
     const answer = await response.json().catch(() => ({}));
+    if (image !== this.#session.image) return;
     if (response.ok) {
-      this.show(answer.state);
+      this.set(answer.state);
       this.dispatchEvent(new CustomEvent("change", { detail: { state: answer.state, reload: Boolean(remaining) } }));
     } else if (response.status === 409 && answer.remaining) {
       this.#ask.querySelector("[data-remaining]").textContent =

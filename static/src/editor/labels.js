@@ -63,7 +63,7 @@ export class LabelPanel {
   }
 
   /** Show what the selected cells have; a label that only some have is "mixed". */
-  show(cells, canEdit) {
+  refresh(cells, canEdit) {
     for (const [id, button] of this.#buttons) {
       const having = cells.filter((cell) => cell.labels.includes(id)).length;
       const state = having === 0 ? "false" : having === cells.length ? "true" : "mixed";

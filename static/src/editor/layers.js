@@ -1,53 +1,45 @@
-// The map: the smear as a picture in pixels, the resting borders as one picture that is redrawn only when one of
-// them changes, and a small layer on top for what is selected or being drawn, which is redrawn at every move.
+// The map: the smear as a picture in pixels, the borders at rest as one picture, and a small layer on top for what is
+// selected or being drawn, which alone is redrawn at every move.
 import Feature from "ol/Feature.js";
 import OlMap from "ol/Map.js";
 import View from "ol/View.js";
 import { defaults as defaultInteractions } from "ol/interaction/defaults.js";
-import { Point, Polygon } from "ol/geom.js";
+import { MultiLineString, Point, Polygon } from "ol/geom.js";
 import ImageLayer from "ol/layer/Image.js";
 import VectorLayer from "ol/layer/Vector.js";
-import VectorImageLayer from "ol/layer/VectorImage.js";
 import Projection from "ol/proj/Projection.js";
-import ImageStatic from "ol/source/ImageStatic.js";
+import ImageSource from "ol/source/Image.js";
 import VectorSource from "ol/source/Vector.js";
+import { BordersPicture } from "./borders-picture.js";
 import { fromMap, handlesOf, outline, toMap } from "./geometry.js";
-import { handleStyle, restingStyle, selectedStyles, sketchStyles } from "./styles.js";
+import { handleStyle, selectedStyles, sketchStyles } from "./styles.js";
 
 /** How far from its border the handle is that rotates an ellipse, in pixels of the screen. */
 export const ROTATE_REACH = 22;
+// Arms of the cross that stands for a point, in pixels of the screen.
+const CROSS = 7;
 
-export class Layers {
-  #height;
-  #cells;
-  #scheme;
-  #resting = new VectorSource();
+/** Dispatches "view" when another image or another part of it is shown. */
+export class Layers extends EventTarget {
+  #session = null;
+  #height = 1;
   #active = new VectorSource();
-  #view = { labels: true };
   #selected = [];
+  #handles = false;
+  #previewed = new Set();
   #sketch = null;
+  #projection = null;
+  #due = false;
 
-  constructor(target, image, cells, scheme, controls) {
-    this.#height = image.height;
-    this.#cells = cells;
-    this.#scheme = scheme;
-    const extent = [0, 0, image.width, image.height];
-    const projection = new Projection({ code: "pixels", units: "pixels", extent });
-    this.pixels = new ImageLayer({
-      source: new ImageStatic({ url: image.pixels_url, projection, imageExtent: extent, interpolate: true }),
-    });
-    this.borders = new VectorImageLayer({
-      source: this.#resting,
-      style: restingStyle(cells, scheme, this.#view),
-      imageRatio: 1.3,
-      renderOrder: null,
-    });
-    this.active = new VectorLayer({ source: this.#active, renderOrder: null, updateWhileAnimating: true, updateWhileInteracting: true });
-    const margin = Math.max(image.width, image.height);
+  constructor(target) {
+    super();
+    this.pixels = new ImageLayer();
+    this.borders = new BordersPicture();
+    this.active = new VectorLayer({ source: this.#active, updateWhileAnimating: true, updateWhileInteracting: true });
     this.map = new OlMap({
       target,
-      layers: [this.pixels, this.borders, this.active],
-      controls,
+      layers: [this.pixels, this.borders.layer, this.active],
+      controls: [],
       interactions: defaultInteractions({
         doubleClickZoom: false,
         shiftDragZoom: false,
@@ -57,10 +49,29 @@ export class Layers {
       }),
       // A hand that trembles clicks: only a move of more than 4 pixels is a drag.
       moveTolerance: 4,
-      view: new View({
+    });
+    this.map.on("moveend", () => this.dispatchEvent(new CustomEvent("view")));
+  }
+
+  /** Show an image. Its picture is drawn as it is; `picture` replaces it, seen through other glasses. */
+  show(session) {
+    const { width, height } = session.image;
+    this.#session = session;
+    this.#height = height;
+    this.#selected = [];
+    this.#sketch = null;
+    this.#previewed.clear();
+    this.#active.clear(true);
+    const extent = [0, 0, width, height];
+    const projection = new Projection({ code: "pixels", units: "pixels", extent });
+    this.#projection = projection;
+    this.picture = session.picture;
+    const margin = Math.max(width, height);
+    this.map.setView(
+      new View({
         projection,
-        center: [image.width / 2, image.height / 2],
-        extent: [-margin, -margin, image.width + margin, image.height + margin],
+        center: [width / 2, height / 2],
+        extent: [-margin, -margin, width + margin, height + margin],
         constrainOnlyCenter: true,
         minResolution: 1 / 24,
         maxResolution: margin / 200,
@@ -68,9 +79,19 @@ export class Layers {
         showFullExtent: true,
         resolution: margin / 800,
       }),
-    });
-    cells.addEventListener("change", (event) => this.#refresh(event.detail.ids));
+    );
+    this.borders.show(session, projection);
+    const { signal } = session;
+    session.cells.addEventListener("change", (event) => this.#refresh(event.detail.ids), { signal });
+    this.view.on("change:resolution", () => this.dispatchEvent(new CustomEvent("view")));
     this.fit(0);
+  }
+
+  /** What is shown for the image's pixels: a bitmap or a canvas of the image's size. */
+  set picture(picture) {
+    const extent = this.#projection.getExtent();
+    const loader = () => Promise.resolve({ image: picture, extent, resolution: 1, pixelRatio: 1 });
+    this.pixels.setSource(new ImageSource({ projection: this.#projection, loader }));
   }
 
   get view() {
@@ -82,19 +103,28 @@ export class Layers {
     return this.view.getResolution();
   }
 
+  /** The centre of the view in image pixels. */
+  get centre() {
+    return fromMap(this.view.getCenter(), this.#height);
+  }
+
+  /** [x0, y0, x1, y1] of what is in view, in image pixels. */
+  get inView() {
+    const [left, bottom, right, top] = this.view.calculateExtent(this.map.getSize());
+    return [left, this.#height - top, right, this.#height - bottom];
+  }
+
   at(pixel) {
     return fromMap(this.map.getCoordinateFromPixel(pixel), this.#height);
   }
 
   /** Cells whose bounds lie within `reach` image pixels of a point. */
-  near([x, y], reach) {
-    const [mx, my] = toMap([x, y], this.#height);
-    const extent = [mx - reach, my - reach, mx + reach, my + reach];
-    return this.#resting.getFeaturesInExtent(extent).map((feature) => this.#cells.get(feature.getId()));
+  near(point, reach) {
+    return this.borders.near(point, reach);
   }
 
   fit(duration = 200) {
-    this.view.fit(this.view.getProjection().getExtent(), { padding: [16, 16, 44, 16], duration });
+    this.view.fit(this.#projection.getExtent(), { padding: [16, 16, 44, 16], duration });
   }
 
   zoomBy(factor) {
@@ -102,24 +132,26 @@ export class Layers {
     this.view.animate({ resolution: this.view.getConstrainedResolution(this.resolution / factor), duration: 120 });
   }
 
-  /** Bring a cell into view: pan only, and zoom in only where it would be a speck. */
+  /** Bring a place of the image into the middle. */
+  centreOn(point, duration = 150) {
+    this.view.cancelAnimations();
+    this.view.animate({ center: toMap(point, this.#height), duration });
+  }
+
+  /** Bring a cell into view: pan only, so that the eye keeps the scale. */
   reveal(cell) {
     const [x0, y0, x1, y1] = cell.bounds;
-    const centre = toMap([(x0 + x1) / 2, (y0 + y1) / 2], this.#height);
-    const seen = this.view.calculateExtent(this.map.getSize());
-    const [left, bottom] = toMap([x0, y1], this.#height);
-    const [right, top] = toMap([x1, y0], this.#height);
-    if (left >= seen[0] && bottom >= seen[1] && right <= seen[2] && top <= seen[3]) return;
-    this.view.animate({ center: centre, duration: 150 });
+    const [left, top, right, bottom] = this.inView;
+    if (x0 >= left && x1 <= right && y0 >= top && y1 <= bottom) return;
+    this.centreOn([(x0 + x1) / 2, (y0 + y1) / 2]);
   }
 
   showLabels(shown) {
-    this.#view.labels = shown;
-    this.borders.changed();
+    this.borders.labels = shown;
   }
 
   showBorders(shown) {
-    this.borders.setVisible(shown);
+    this.borders.layer.setVisible(shown);
     this.active.setVisible(shown);
   }
 
@@ -130,39 +162,68 @@ export class Layers {
     this.#redraw();
   }
 
-  #handles = false;
-
   /** Draw a selected cell with another border while it is being dragged; null: its own again. */
   preview(id, border) {
     for (const each of this.#selected) if (each.id === id) each.border = border;
+    const before = this.#previewed.size;
+    if (border) this.#previewed.add(id);
+    else this.#previewed.delete(id);
+    if (this.#previewed.size !== before) this.borders.hide(this.#previewed);
     this.#redraw();
   }
 
-  /** Draw what is being drawn: a ring of points, open while it has no `border`; null: nothing. */
+  /**
+   * Draw what is being drawn: {points, vertices?, open?, brush?: {point, radius}}; null: nothing.
+   * `points` are a ring, or a line where `open`.
+   */
   sketch(shape) {
     this.#sketch = shape;
     this.#redraw();
   }
 
+  /** Once a frame, however many pointer events there were. */
   #redraw() {
+    if (this.#due) return;
+    this.#due = true;
+    requestAnimationFrame(() => {
+      this.#due = false;
+      this.#draw();
+      // In this frame: OpenLayers by itself would draw in the next.
+      this.map.renderSync();
+    });
+  }
+
+  #draw() {
     const features = [];
     for (const { id, border } of this.#selected) {
-      const cell = this.#cells.get(id);
+      const cell = this.#session.cells.get(id);
       if (!cell || cell.status === "deleted") continue;
       const drawn = border ?? cell.border;
-      const feature = new Feature(this.#polygon(drawn));
-      feature.setStyle(selectedStyles(cell, this.#scheme));
+      const feature = new Feature(this.#shape(drawn));
+      feature.setStyle(selectedStyles(cell, this.#session.scheme));
       features.push(feature);
       if (this.#handles && !cell.ignored) this.#addHandles(features, drawn);
     }
-    if (this.#sketch) {
-      const feature = new Feature(new Polygon([this.#sketch.points.map((point) => toMap(point, this.#height))]));
-      feature.setStyle(sketchStyles);
-      features.push(feature);
-      for (const point of this.#sketch.vertices ?? []) this.#addHandle(features, "vertex", point);
-    }
+    if (this.#sketch) this.#addSketch(features);
     this.#active.clear(true);
     this.#active.addFeatures(features);
+  }
+
+  #addSketch(features) {
+    const { points, open, vertices = [], brush } = this.#sketch;
+    const line = points?.map((point) => toMap(point, this.#height)) ?? [];
+    if (line.length) {
+      const feature = new Feature(open ? new MultiLineString([line]) : new Polygon([line]));
+      feature.setStyle(sketchStyles);
+      features.push(feature);
+    }
+    if (brush) {
+      const ring = outline({ kind: "circle", cx: brush.point[0], cy: brush.point[1], r: brush.radius });
+      const feature = new Feature(new Polygon([ring.map((point) => toMap(point, this.#height))]));
+      feature.setStyle(sketchStyles);
+      features.push(feature);
+    }
+    for (const point of vertices) this.#addHandle(features, "vertex", point);
   }
 
   #addHandles(features, border) {
@@ -177,38 +238,15 @@ export class Layers {
     features.push(feature);
   }
 
-  #polygon(border) {
-    return new Polygon([outline(border).map((point) => toMap(point, this.#height))]);
+  #shape(border) {
+    if (border.kind !== "point") return new Polygon([outline(border).map((point) => toMap(point, this.#height))]);
+    const [x, y] = toMap([border.cx, border.cy], this.#height);
+    const arm = CROSS * this.resolution;
+    return new MultiLineString([[[x - arm, y], [x + arm, y]], [[x, y - arm], [x, y + arm]]]);
   }
 
   #refresh(ids) {
-    if (ids === null) {
-      this.#resting.clear(true);
-      this.#resting.addFeatures(this.#cells.shown().map((cell) => this.#feature(cell)));
-    } else {
-      for (const id of ids) this.#refreshOne(id);
-    }
+    this.borders.refresh(ids);
     this.#redraw();
-  }
-
-  #refreshOne(id) {
-    const cell = this.#cells.get(id);
-    const feature = this.#resting.getFeatureById(id);
-    if (!cell || cell.status === "deleted") {
-      if (feature) this.#resting.removeFeature(feature);
-    } else if (!feature) {
-      this.#resting.addFeature(this.#feature(cell));
-    } else if (feature.get("border") !== cell.border) {
-      feature.set("border", cell.border, true);
-      feature.setGeometry(this.#polygon(cell.border));
-    } else {
-      feature.changed();
-    }
-  }
-
-  #feature(cell) {
-    const feature = new Feature({ geometry: this.#polygon(cell.border), border: cell.border });
-    feature.setId(cell.id);
-    return feature;
   }
 }

@@ -52,6 +52,10 @@ export class Notices {
     this.#element = element;
   }
 
+  clear() {
+    this.#element.replaceChildren();
+  }
+
   /** actions: [[text, function], ...]; the first is the primary one. `key` replaces an earlier notice of that key. */
   show(key, title, text, actions, level = "warning") {
     for (const old of this.#element.children) if (old.dataset.key === key) old.remove();

@@ -2,19 +2,19 @@
 
 const WIDEST = 140; // pixels of the screen
 
-/** Keep the bar in step with the view. `umPerPixel` null: the scale is unknown. */
-export function scaleBar(element, view, umPerPixel) {
+/** Keep the bar in step with the view. `umPerPixel()` answers null where the scale is unknown. */
+export function scaleBar(element, layers, umPerPixel) {
   const bar = element.querySelector(".scale-line");
   const text = element.querySelector(".scale-text");
-  const update = () => {
-    const longest = WIDEST * view.getResolution() * (umPerPixel ?? 1);
+  layers.addEventListener("view", () => {
+    const um = umPerPixel();
+    const longest = WIDEST * layers.resolution * (um ?? 1);
     const power = 10 ** Math.floor(Math.log10(longest));
     const length = [5, 2, 1].map((n) => n * power).find((n) => n <= longest);
-    bar.style.width = `${length / (view.getResolution() * (umPerPixel ?? 1))}px`;
-    text.textContent = `${Number(length.toPrecision(3))} ${umPerPixel ? "µm" : "px"}`;
-  };
-  view.on("change:resolution", update);
-  update();
+    bar.style.width = `${length / (layers.resolution * (um ?? 1))}px`;
+    text.textContent = `${Number(length.toPrecision(3))} ${um ? "µm" : "px"}`;
+    element.title = um ? "" : "The scale of this image is unknown: sizes are in pixels";
+  });
 }
 
 /** Words lengths and areas: in µm where the scale is known, else in pixels. */

@@ -2,21 +2,40 @@
 import { areaOf, extentsOf } from "./geometry.js";
 import { nameOf } from "./cell-list.js";
 
-export function showSelected(target, cells, scheme, size) {
-  const title = target.querySelector("[data-title]");
-  const facts = target.querySelector("[data-facts]");
-  target.dataset.status = cells.length === 1 ? cells[0].status : "";
-  if (cells.length === 0) {
-    title.textContent = "No cell selected";
-    facts.textContent = "";
-  } else if (cells.length === 1) {
-    const [cell] = cells;
-    title.textContent = nameOf(cell, scheme);
-    const kind = cell.border.kind[0].toUpperCase() + cell.border.kind.slice(1);
-    facts.textContent = `${kind}, ${size.pair(extentsOf(cell.border))}, ${size.area(areaOf(cell.border))}`;
-  } else {
-    const proposals = cells.filter((cell) => cell.status === "proposed").length;
-    title.textContent = `${cells.length} cells selected`;
-    facts.textContent = proposals ? `${proposals} of them proposals` : "";
+export class SelectedCell {
+  #target;
+  #title;
+  #facts;
+  #scheme;
+
+  constructor(target, scheme) {
+    this.#target = target;
+    this.#title = target.querySelector("[data-title]");
+    this.#facts = target.querySelector("[data-facts]");
+    this.#scheme = scheme;
+  }
+
+  show() {
+    this.#title.textContent = "No cell selected";
+    this.#facts.textContent = "";
+  }
+
+  /** `size` words lengths and areas (scale-bar.js). */
+  refresh(cells, size) {
+    this.#target.dataset.status = cells.length === 1 ? cells[0].status : "";
+    if (cells.length === 0) {
+      this.show();
+    } else if (cells.length === 1) {
+      const [cell] = cells;
+      const { kind } = cell.border;
+      this.#title.textContent = nameOf(cell, this.#scheme);
+      const parts = [kind[0].toUpperCase() + kind.slice(1)];
+      if (kind !== "point") parts.push(size.pair(extentsOf(cell.border)), size.area(areaOf(cell.border)));
+      this.#facts.textContent = parts.join(", ");
+    } else {
+      const proposals = cells.filter((cell) => cell.status === "proposed").length;
+      this.#title.textContent = `${cells.length} cells selected`;
+      this.#facts.textContent = proposals ? `${proposals} of them proposals` : "";
+    }
   }
 }

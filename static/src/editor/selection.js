@@ -1,23 +1,27 @@
-// Which cells are selected. Dispatches "change".
+// Which cells are selected, in the order in which they were chosen. Dispatches "change".
 export class Selection extends EventTarget {
-  #ids = [];
+  #ids = new Set();
 
   get ids() {
-    return this.#ids;
+    return [...this.#ids];
   }
 
   has(id) {
-    return this.#ids.includes(id);
+    return this.#ids.has(id);
   }
 
   only(...ids) {
-    const wanted = ids.filter((id) => id !== undefined && id !== null);
-    if (wanted.length === this.#ids.length && wanted.every((id, i) => id === this.#ids[i])) return;
+    const wanted = new Set(ids.filter((id) => id !== undefined && id !== null));
+    if (wanted.size === this.#ids.size && [...wanted].every((id) => this.#ids.has(id))) return;
     this.#ids = wanted;
     this.dispatchEvent(new CustomEvent("change"));
   }
 
+  add(...ids) {
+    this.only(...this.#ids, ...ids);
+  }
+
   toggle(id) {
-    this.only(...(this.has(id) ? this.#ids.filter((other) => other !== id) : [...this.#ids, id]));
+    this.only(...(this.has(id) ? this.ids.filter((other) => other !== id) : [...this.#ids, id]));
   }
 }

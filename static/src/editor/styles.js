@@ -1,18 +1,16 @@
-// How borders look. Proposals and accepted borders differ in colour and in dash: told apart without colour too.
+// How borders look: colours, names, and the styles of what is selected or being drawn.
 import { Point } from "ol/geom.js";
 import { Circle, Fill, Stroke, Style, Text } from "ol/style.js";
 
 export const PROPOSAL = "#ff8c00";
 export const CONFIRMED = "#0a5fd8";
 const IGNORED = "#4b4f54";
-const font = '600 11px system-ui, "Segoe UI", Roboto, sans-serif';
-// A solid border keeps its colour beside a nucleus of the same colour.
-const casing = new Style({ stroke: new Stroke({ color: "rgba(255, 255, 255, 0.75)", width: 4 }) });
+export const FONT = '600 11px system-ui, "Segoe UI", Roboto, sans-serif';
 
 let hatching = null;
 
-/** Grey diagonal lines: a region that training neither rewards nor punishes. */
-function hatch() {
+/** Grey diagonal lines, as a pattern in screen pixels. */
+export function hatch() {
   if (hatching) return hatching;
   const tile = document.createElement("canvas");
   tile.width = tile.height = 8;
@@ -39,46 +37,14 @@ export function colourOf(cell, scheme) {
   return labelsOf(cell, scheme)[0]?.colour ?? CONFIRMED;
 }
 
-/**
- * The styles of the cells at rest, as a function of feature and resolution for OpenLayers.
- * `view.labels` says whether names are written; they are left out where a cell is narrower than its name.
- */
-export function restingStyle(cells, scheme, view) {
-  const known = new Map();
-  return (feature, resolution) => {
-    const cell = cells.get(feature.getId());
-    if (!cell) return undefined;
-    const [x0, y0, x1, y1] = cell.bounds;
-    const names = view.labels ? captionOf(cell, scheme, (x1 - x0) / resolution, (y1 - y0) / resolution) : "";
-    const colour = colourOf(cell, scheme);
-    const key = `${colour}|${cell.ignored}|${cell.status}|${names}`;
-    let styles = known.get(key);
-    if (!styles) {
-      const proposed = cell.status === "proposed";
-      styles = [
-        new Style({
-          stroke: new Stroke({ color: colour, width: 2, lineDash: proposed ? [7, 5] : undefined }),
-          fill: cell.ignored ? new Fill({ color: hatch() }) : undefined,
-          // Above the casing of its neighbours.
-          zIndex: 1,
-        }),
-      ];
-      if (!proposed && !cell.ignored) styles.unshift(casing);
-      if (names) styles.push(new Style({ geometry: topOf, text: caption(names, colour, "top", -6), zIndex: 2 }));
-      known.set(key, styles);
-    }
-    return styles;
-  };
-}
-
 /** Where a name stands: on the upper edge, so that the nucleus and its characteristics stay in sight. */
 function topOf(feature) {
   const [left, , right, top] = feature.getGeometry().getExtent();
   return new Point([(left + right) / 2, top]);
 }
 
-/** One name a line; as many, in the scheme's order, as a cell of width × height pixels of the screen has room for. */
-function captionOf(cell, scheme, width, height) {
+/** What is written at a cell: one name a line; as many, in the scheme's order, as a cell of width × height pixels of the screen has room for. */
+export function captionOf(cell, scheme, width, height) {
   const names = cell.ignored ? [cell.ignored_class || "ignored"] : labelsOf(cell, scheme).map((label) => label.name);
   const room = Math.max(1, Math.floor((height - 30) / 14));
   const lines = [];
@@ -95,14 +61,14 @@ let ruler = null;
 function widthOf(text) {
   if (!widths.has(text)) {
     ruler ??= document.createElement("canvas").getContext("2d");
-    ruler.font = font;
+    ruler.font = FONT;
     widths.set(text, ruler.measureText(text).width);
   }
   return widths.get(text);
 }
 
 /** Whether dark letters are read better than white ones on a colour (#rrggbb). */
-function isLight(colour) {
+export function isLight(colour) {
   const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
   return 0.299 * red + 0.587 * green + 0.114 * blue > 140;
 }
@@ -110,7 +76,7 @@ function isLight(colour) {
 function caption(text, colour, textBaseline, offsetY) {
   return new Text({
     text,
-    font,
+    font: FONT,
     overflow: true,
     textBaseline,
     offsetY,
