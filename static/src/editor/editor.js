@@ -1,4 +1,4 @@
-// What can be done to an image: the commands that keys and buttons call.
+// What can be done to an image: the commands that keys and buttons call, each under its name in keys.js.
 import { sameState, stateOf } from "./cells.js";
 import { newId } from "./new-id.js";
 import { reshaped, SelectTool } from "./tools/select.js";
@@ -10,10 +10,11 @@ export class Editor {
   canEdit = true;
   #shown = { borders: true, labels: true };
   #session = null;
+  #commands = new Map();
 
-  /** `go(direction)` opens another image; `toggle(command)` knows the commands of the page around the image. */
-  constructor({ layers, scheme, hints, go, toggle }) {
-    Object.assign(this, { layers, scheme, hints, go, toggle });
+  /** `go(direction)` opens another image. */
+  constructor({ layers, scheme, hints, go }) {
+    Object.assign(this, { layers, scheme, hints, go });
     this.tools = {
       select: new SelectTool(this),
       polygon: new PolygonTool(this),
@@ -22,6 +23,7 @@ export class Editor {
     this.pointer = new ToolPointer(layers, this.tools.select);
     layers.map.addInteraction(this.pointer);
     this.use("select");
+    this.#registerOwn();
   }
 
   /** Work on another image: the tool stays the same. */
@@ -94,61 +96,54 @@ export class Editor {
     this.history.change(targets, "Label");
   }
 
-  /** One command by its name in keys.js; false where it has nothing to do. */
-  run(command, event) {
-    const tool = this.pointer.tool;
-    const step = event?.shiftKey ? 10 : 1;
-    switch (command) {
-      case "select":
-      case "polygon":
-      case "ellipse":
-        return this.use(command);
-      case "finish":
-        return tool.finish?.() || this.#accept(this.selected);
-      case "accept":
-        return this.#accept(this.selected);
-      case "accept-all":
-        return this.#accept(this.cells.proposals(), true);
-      case "back":
-        return tool.back?.() || this.#remove();
-      case "delete":
-      case "reject":
-        return this.#remove();
-      case "cancel":
-        return this.#cancel(tool);
-      case "undo":
-      case "redo":
-        return this.#travel(command);
-      case "next-cell":
-        return this.#walk(1, event);
-      case "previous-cell":
-        return this.#walk(-1, event);
-      case "select-all":
-        return this.selection.only(...this.cells.shown().filter((cell) => !cell.ignored).map((cell) => cell.id));
-      case "left":
-        return this.selected.length ? this.tools.select.nudge(-step, 0) : this.go("previous");
-      case "right":
-        return this.selected.length ? this.tools.select.nudge(step, 0) : this.go("next");
-      case "up":
-        return this.selected.length ? this.tools.select.nudge(0, -step) : false;
-      case "down":
-        return this.selected.length ? this.tools.select.nudge(0, step) : false;
-      case "zoom-in":
-        return this.layers.zoomBy(1.5);
-      case "zoom-out":
-        return this.layers.zoomBy(1 / 1.5);
-      case "fit":
-        return this.layers.fit();
-      case "borders":
-      case "labels":
-        return this.#show(command);
-      case "next-image":
-        return this.go("next");
-      case "previous-image":
-        return this.go("previous");
-      default:
-        return this.toggle(command);
-    }
+  /** Add commands: name in keys.js to function(event); one that answers false has nothing to do here. */
+  register(commands) {
+    for (const [name, command] of Object.entries(commands)) this.#commands.set(name, command);
+  }
+
+  /** One command by its name; false where it has nothing to do. */
+  run(name, event) {
+    return this.#commands.get(name)?.(event) ?? undefined;
+  }
+
+  #registerOwn() {
+    const step = (event) => (event?.shiftKey ? 10 : 1);
+    const { layers, tools } = this;
+    const nudgeOr = (x, y, otherwise) => (event) =>
+      this.selected.length ? tools.select.nudge(x * step(event), y * step(event)) : otherwise();
+    for (const name of Object.keys(tools)) this.register({ [name]: () => this.use(name) });
+    this.register({
+      finish: () => this.pointer.tool.finish?.() || this.#accept(this.selected),
+      accept: () => this.#accept(this.selected),
+      "accept-all": () => this.#accept(this.cells.proposals(), true),
+      back: () => this.pointer.tool.back?.() || this.#remove(),
+      delete: () => this.#remove(),
+      cancel: () => this.#cancel(this.pointer.tool),
+      undo: () => this.#travel("undo"),
+      redo: () => this.#travel("redo"),
+      "next-cell": (event) => this.#walk(1, event),
+      "previous-cell": (event) => this.#walk(-1, event),
+      "select-all": () =>
+        this.selection.only(...this.cells.shown().filter((cell) => !cell.ignored).map((cell) => cell.id)),
+      left: nudgeOr(-1, 0, () => this.go("previous")),
+      right: nudgeOr(1, 0, () => this.go("next")),
+      up: nudgeOr(0, -1, () => false),
+      down: nudgeOr(0, 1, () => false),
+      "zoom-in": () => layers.zoomBy(1.5),
+      "zoom-out": () => layers.zoomBy(1 / 1.5),
+      fit: () => layers.fit(),
+      borders: () => this.#show("borders"),
+      labels: () => this.#show("labels"),
+      "next-image": (event) => this.#step("next", event),
+      "previous-image": (event) => this.#step("previous", event),
+    });
+  }
+
+  #step(direction, event) {
+    // A click that asks the browser for another tab is the browser's.
+    if (event?.type === "click" && (event.ctrlKey || event.metaKey || event.shiftKey)) return;
+    event?.preventDefault();
+    this.go(direction);
   }
 
   #mayEdit() {

@@ -35,7 +35,7 @@ async function start() {
   let asked = null;
   let size = sizes(null);
 
-  const editor = new Editor({ layers, scheme, hints, go, toggle });
+  const editor = new Editor({ layers, scheme, hints, go });
   const choose = (id, event) => (event.shiftKey ? session.selection.toggle(id) : editor.focus(id));
   const list = new CellList(element("cell-list"), element("cell-counts"), scheme, choose);
   const labels = new LabelPanel(element("labels"), scheme, (label) => editor.label(label));
@@ -136,14 +136,14 @@ async function start() {
     else await show(target, true);
   }
 
-  function toggle(command) {
-    if (command === "help") element("help").showModal();
-    if (command === "panel") {
+  editor.register({
+    help: () => element("help").showModal(),
+    panel: () => {
       const hidden = page.classList.toggle("is-wide");
       for (const button of document.querySelectorAll('[data-command="panel"]')) button.setAttribute("aria-pressed", !hidden);
       layers.map.updateSize();
-    }
-  }
+    },
+  });
 
   function showState(value) {
     state.set(value);
