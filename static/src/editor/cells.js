@@ -1,24 +1,64 @@
 // The cells of the image as the person sees them now: what the server has, and on top what is still to be saved.
 import { areaOf, boundsOf, contains, nearestEdge, sameBorder } from "./geometry.js";
 
-/** What a person can change about a cell; `null` stands for a cell that does not exist yet. */
+/**
+ * What a person can change about a cell: {status, border, labels: [label ids], confidence: {label id: 0..1},
+ * texts: {attribute id: text}}; `null` stands for a cell that does not exist yet.
+ */
 export const stateOf = (cell) =>
-  cell ? { status: cell.status, border: cell.border, labels: [...cell.labels] } : null;
+  cell
+    ? {
+        status: cell.status,
+        border: cell.border,
+        labels: [...(cell.labels ?? [])],
+        confidence: { ...cell.confidence },
+        texts: { ...cell.texts },
+      }
+    : null;
 
 const sameLabels = (a, b) => a.length === b.length && a.every((id) => b.includes(id));
 
+function sameEntries(a = {}, b = {}) {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+}
+
+/** What is said of a cell as it is kept: no confidence in a label that is not chosen, no empty text. */
+function said({ labels = [], confidence = {}, texts = {} }) {
+  const kept = (entries, keep) => Object.fromEntries(Object.entries(entries).filter(keep));
+  return {
+    labels,
+    confidence: kept(confidence, ([id, value]) => labels.includes(Number(id)) && value !== null),
+    texts: kept(texts, ([, text]) => text),
+  };
+}
+
+function sameSaid(a, b) {
+  [a, b] = [said(a), said(b)];
+  return sameLabels(a.labels, b.labels) && sameEntries(a.confidence, b.confidence) && sameEntries(a.texts, b.texts);
+}
+
 export const sameState = (a, b) =>
-  a === b || (a && b && a.status === b.status && sameBorder(a.border, b.border) && sameLabels(a.labels, b.labels));
+  a === b || Boolean(a && b && a.status === b.status && sameBorder(a.border, b.border) && sameSaid(a, b));
+
+/** The operation that says all of what a state says of a cell; what is empty is left out. */
+function saying(state) {
+  const { labels, confidence, texts } = said(state);
+  const operation = { kind: "label", labels };
+  if (Object.keys(confidence).length) operation.confidence = confidence;
+  if (Object.keys(texts).length) operation.texts = texts;
+  return operation;
+}
 
 /** The operations (without ids and versions) that lead a cell from one state to another. */
 export function operationsBetween(from, to) {
   const operations = [];
   if (!from) {
     operations.push({ kind: "create", border: to.border });
-    from = { status: "confirmed", border: to.border, labels: [] };
+    from = { status: "confirmed", border: to.border };
   }
-  // Labels before a deletion, after anything else: a deleted cell takes none.
-  const relabel = sameLabels(from.labels, to.labels) ? [] : [{ kind: "label", labels: to.labels }];
+  // What is said of it before a deletion, after anything else: a deleted cell takes nothing.
+  const relabel = sameSaid(from, to) ? [] : [saying(to)];
   if (to.status === "deleted") {
     if (from.status === "deleted") return operations;
     return [...operations, ...relabel, { kind: "delete" }];
@@ -39,7 +79,7 @@ export function operationsBetween(from, to) {
 export function stateAfter(state, operation) {
   switch (operation.kind) {
     case "create":
-      return { status: "confirmed", border: operation.border, labels: [] };
+      return { status: "confirmed", border: operation.border, labels: [], confidence: {}, texts: {} };
     case "reshape":
       return { ...state, status: "confirmed", border: operation.border };
     case "accept":
@@ -49,7 +89,7 @@ export function stateAfter(state, operation) {
     case "restore":
       return { ...state, status: operation.status ?? "confirmed" };
     case "label":
-      return { ...state, labels: operation.labels };
+      return { ...state, ...said(operation) };
   }
   return state;
 }

@@ -134,8 +134,8 @@ export class OperationQueue extends EventTarget {
 
   /** Send a batch; undefined when it is settled, else why it has to be sent again. */
   async #post(batch) {
-    const body = batch.map(({ id, kind, cell, version, border, labels, status }) => ({
-      id, kind, cell, version, border, labels, status,
+    const body = batch.map(({ id, kind, cell, version, border, labels, confidence, texts, status }) => ({
+      id, kind, cell, version, border, labels, confidence, texts, status,
     }));
     const response = await fetch(this.#url, {
       method: "POST",
