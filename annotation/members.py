@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from annotation.models import Membership, Role, Study
+from annotation.models import Membership, Role, SmearImage, Study
 
 
 class MemberError(Exception):
@@ -43,10 +43,13 @@ def change_role(study: Study, username: str, role: Role) -> Membership:
 
 
 def remove_member(study: Study, username: str) -> None:
-    """End a membership; what the person annotated stays. Raises MemberError as change_role does."""
+    """End a membership; what the person annotated stays, their unfinished images are anybody's. Raises MemberError as
+    change_role does."""
     with transaction.atomic():
         membership = _locked(study, username)
         _keep_an_admin(study, membership)
+        unfinished = study.images.exclude(state__in=SmearImage.FINISHED)
+        unfinished.filter(assignee=membership.user_id).update(assignee=None)
         membership.delete()
 
 

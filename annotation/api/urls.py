@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, path
 
-from annotation.api import images, operations, studies, upload
+from annotation.api import assignment, comments, images, operations, studies, upload
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/", studies.StudyList.as_view(), name="api-studies"),
@@ -9,4 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("images/<int:image_id>/", images.ImageDetail.as_view(), name="api-image"),
     path("images/<int:image_id>/operations/", operations.ImageOperations.as_view(), name="api-operations"),
     path("images/<int:image_id>/state/", images.ImageState.as_view(), name="api-image-state"),
+    path("images/<int:image_id>/comments/", comments.ImageComments.as_view(), name="api-comments"),
+    path("comments/<uuid:comment_id>/resolve/", comments.CommentResolution.as_view(), name="api-comment-resolve"),
+    path("images/<int:image_id>/assign/", assignment.ImageAssignment.as_view(), name="api-assign"),
 ]
