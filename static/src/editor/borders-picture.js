@@ -106,14 +106,14 @@ export class BordersPicture {
     this.#canvas.height = Math.round(size[1]);
     const left = extent[0];
     const top = this.#height - extent[3];
-    this.#frame = { left, top, resolution, pixelRatio, scale: pixelRatio / resolution };
+    this.#frame = { left, top, resolution, scale: pixelRatio / resolution };
     const box = { minX: left, minY: top, maxX: extent[2], maxY: this.#height - extent[1] };
     this.#draw(this.#canvas.getContext("2d"), box);
     return this.#canvas;
   }
 
   #draw(context, box) {
-    const { left, top, scale, resolution, pixelRatio } = this.#frame;
+    const { left, top, scale, resolution } = this.#frame;
     const reach = CAPTION * resolution;
     const found = this.#index
       .search({ minX: box.minX - reach, minY: box.minY - reach, maxX: box.maxX + reach, maxY: box.maxY + reach })
@@ -122,7 +122,7 @@ export class BordersPicture {
       .map(({ id }) => this.#cells.get(id));
     context.save();
     context.setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
-    paintBorders(context, found, this.#scheme, { resolution, pixelRatio, labels: this.#labels });
+    paintBorders(context, found, this.#scheme, { resolution, labels: this.#labels });
     context.restore();
   }
 

@@ -7,73 +7,70 @@ import { captionOf, colourOf, FONT, hatch, isLight } from "./styles.js";
 const SMALL = 14;
 
 /**
- * Paint cells. `view`: {resolution: image pixels a screen pixel, pixelRatio, labels: whether names are written}.
- * Cells of one look are one path: a stroke for each would cost more than the lines themselves.
+ * Paint cells. `view`: {resolution: image pixels a screen pixel, labels: whether names are written}.
+ * A stroke for each: a path of thousands of rings takes ten times as long to rasterize.
  */
 export function paintBorders(context, cells, scheme, view) {
   const { resolution } = view;
-  const casing = new Path2D();
-  const lines = new Map();
-  const captions = [];
-  for (const cell of cells) {
-    const colour = colourOf(cell, scheme);
-    const dashed = cell.status === "proposed";
-    const key = `${colour}|${dashed}`;
-    let line = lines.get(key);
-    if (!line) lines.set(key, (line = { colour, dashed, path: new Path2D() }));
-    const [x0, y0, x1, y1] = cell.bounds;
-    if (cell.border.kind === "point") {
-      traceCross(line.path, cell.border, resolution);
-      if (!dashed) traceCross(casing, cell.border, resolution);
-    } else {
-      const ring = outline(cell.border);
-      if (cell.ignored) fillHatched(context, ring, view);
-      else if (!dashed && x1 - x0 > SMALL * resolution) trace(casing, ring);
-      trace(line.path, ring);
-    }
-    if (view.labels) {
-      const text = captionOf(cell, scheme, (x1 - x0) / resolution, (y1 - y0) / resolution);
-      if (text) captions.push({ text, colour, x: (x0 + x1) / 2, y: y0 });
-    }
-  }
+  const looks = cells.map((cell) => ({
+    cell,
+    ring: cell.border.kind === "point" ? null : outline(cell.border),
+    colour: colourOf(cell, scheme),
+    dashed: cell.status === "proposed",
+  }));
   context.lineJoin = "round";
   // A solid border keeps its colour beside a nucleus of the same colour.
   context.strokeStyle = "rgba(255, 255, 255, 0.75)";
   context.lineWidth = 4 * resolution;
-  context.stroke(casing);
+  for (const { cell, ring, dashed } of looks) {
+    if (cell.ignored) {
+      trace(context, cell, ring, resolution);
+      fillHatched(context, resolution);
+    } else if (!dashed && cell.bounds[2] - cell.bounds[0] > SMALL * resolution) {
+      trace(context, cell, ring, resolution);
+      context.stroke();
+    }
+  }
   context.lineWidth = 2 * resolution;
-  for (const { colour, dashed, path } of lines.values()) {
+  const dash = [7 * resolution, 5 * resolution];
+  for (const { cell, ring, colour, dashed } of looks) {
     context.strokeStyle = colour;
-    context.setLineDash(dashed ? [7 * resolution, 5 * resolution] : []);
-    context.stroke(path);
+    context.setLineDash(dashed ? dash : []);
+    trace(context, cell, ring, resolution);
+    context.stroke();
   }
   context.setLineDash([]);
-  for (const caption of captions) write(context, caption, resolution);
+  if (!view.labels) return;
+  for (const { cell, colour } of looks) {
+    const [x0, y0, x1, y1] = cell.bounds;
+    const text = captionOf(cell, scheme, (x1 - x0) / resolution, (y1 - y0) / resolution);
+    if (text) write(context, { text, colour, x: (x0 + x1) / 2, y: y0 }, resolution);
+  }
 }
 
-function trace(path, ring) {
-  path.moveTo(ring[0][0], ring[0][1]);
-  for (let i = 1; i < ring.length; i++) path.lineTo(ring[i][0], ring[i][1]);
-  path.closePath();
-}
-
-/** A place without a border yet: a cross of 7 screen pixels to each side. */
-function traceCross(path, { cx, cy }, resolution) {
+function trace(context, cell, ring, resolution) {
+  context.beginPath();
+  if (ring) {
+    context.moveTo(ring[0][0], ring[0][1]);
+    for (let i = 1; i < ring.length; i++) context.lineTo(ring[i][0], ring[i][1]);
+    context.closePath();
+    return;
+  }
+  // A place without a border yet: a cross of 7 screen pixels to each side.
+  const { cx, cy } = cell.border;
   const arm = 7 * resolution;
-  path.moveTo(cx - arm, cy);
-  path.lineTo(cx + arm, cy);
-  path.moveTo(cx, cy - arm);
-  path.lineTo(cx, cy + arm);
+  context.moveTo(cx - arm, cy);
+  context.lineTo(cx + arm, cy);
+  context.moveTo(cx, cy - arm);
+  context.lineTo(cx, cy + arm);
 }
 
 /** Grey diagonal lines: a region that training neither rewards nor punishes. */
-function fillHatched(context, ring, { resolution }) {
-  const path = new Path2D();
-  trace(path, ring);
+function fillHatched(context, resolution) {
   const pattern = hatch();
   pattern.setTransform(new DOMMatrix([resolution, 0, 0, resolution, 0, 0]));
   context.fillStyle = pattern;
-  context.fill(path);
+  context.fill();
 }
 
 /** The names of a cell on its upper edge, so that the nucleus and its characteristics stay in sight. */
