@@ -2,6 +2,7 @@
 
 Run: python -m tests.benchmarks.simulated_loop blood|marrow [--seeds 0 1 2]
 Bars for the third round: 0.25 on blood (3 rounds of 30 images), 0.4 on marrow (3 rounds of 4 fields).
+The training after the third round is left out: nobody would correct what it proposes.
 """
 
 import argparse
@@ -35,7 +36,15 @@ def main() -> None:
     for seed in options.seeds:
         with product() as it:
             it.call("import_images", images, "--study", "loop", *patients, *limit)
-            arguments = ["--rounds", "3", "--images-per-round", str(per_round), "--seed", str(seed)]
+            arguments = [
+                "--rounds",
+                "3",
+                "--images-per-round",
+                str(per_round),
+                "--seed",
+                str(seed),
+                "--no-last-training",
+            ]
             runs.append(it.lines("simulate_loop", "--study", "loop", "--truth", truth, *how, *arguments))
             report(f"simulated_loop_{options.set}_seed_{seed}", rounds=runs[-1])
     means = [fmean(run[number]["corrections_per_cell"] for run in runs) for number in range(3)]
@@ -43,7 +52,7 @@ def main() -> None:
         f"simulated_loop_{options.set}",
         seeds=options.seeds,
         corrections_per_cell=[round(value, 3) for value in means],
-        map_50=[round(fmean(run[number]["map_50"] for run in runs), 3) for number in range(3)],
+        map_50=[round(fmean(run[number]["map_50"] for run in runs), 3) for number in range(2)],
         falls=means[0] > means[1] > means[2],
         bars={"third_round": bar},
     )

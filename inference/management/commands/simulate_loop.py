@@ -29,6 +29,11 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=0, help="orders the images, and seeds the training")
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the training")
         parser.add_argument(
+            "--no-last-training",
+            action="store_true",
+            help="end with the corrections of the last round: the training after it would only say its own map_50",
+        )
+        parser.add_argument(
             "--parent", choices=["auto", "none"], default="auto", help="weights that a round starts from"
         )
 
@@ -57,9 +62,10 @@ class Command(BaseCommand):
             chosen, waiting = waiting[:per_round], waiting[per_round:]
             self._correct(study, chosen, truth)
             took = effort(chosen)
-            proposer = self._train(study, settings, options)
+            last = number == rounds and options["no_last_training"]
+            proposer = None if last else self._train(study, settings, options)
             map_50 = None
-            if waiting:
+            if waiting and proposer:
                 self._propose(study, proposer, waiting)
                 map_50 = evaluate({image_id: truth[image_id] for image_id in waiting}).scores["map_50"]
             line = {
