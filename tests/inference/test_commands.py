@@ -117,3 +117,13 @@ def test_the_loop_corrects_trains_and_proposes_again(fields: tuple[Path, Path]):
     assert [round_.state for round_ in rounds] == ["succeeded", "succeeded"]
     assert rounds[1].parent == rounds[0].bundle
     assert [round_.counts["images"] for round_ in rounds] == [2, 4]
+
+
+def test_the_loop_can_end_with_its_last_corrections(fields: tuple[Path, Path]):
+    images, truth = fields
+    run("import_images", str(images), "--study", "discs")
+    rounds = ["--rounds", "1", "--images-per-round", "2", "--no-last-training"]
+    lines, _ = run("simulate_loop", "--study", "discs", *how(truth), *rounds)
+    assert [(line["images"], line["map_50"]) for line in lines] == [(2, None)]
+    assert lines[0]["corrections_per_cell"] is not None
+    assert not Round.objects.exists()
