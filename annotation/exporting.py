@@ -117,7 +117,7 @@ class StudyRows:
 
     def _cell(self, cell: Cell) -> CellRow:
         by_group: dict[str, list[Label]] = {}
-        for label_id in current_choice(cell.labels.all()):
+        for label_id in current_choice(cell.labels.all()).labels:
             label = self._labels[label_id]
             by_group.setdefault(label.group.name, []).append(label)
         choices = tuple(

@@ -1,12 +1,15 @@
 """The states of an image in the worklist, and who may move it from one to the next."""
 
 from typing import Any
+from uuid import uuid4
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
-from annotation.models import Operation, Role, SmearImage
+from annotation.comments import add_comment, clean_text
+from annotation.models import Comment, Operation, Role, SmearImage
 from annotation.operations import settle_proposals, shown_proposals
+from annotation.revision import next_revision
 
 State = SmearImage.State
 
@@ -38,15 +41,19 @@ REMAINING = {"accept": Operation.Kind.ACCEPT, "reject": Operation.Kind.DELETE}
 
 
 @transaction.atomic
-def set_state(image_id: int, user: Any, target: str, remaining: str | None = None) -> SmearImage:
+def set_state(
+    image_id: int, user: Any, target: str, remaining: str | None = None, *, comment: str = ""
+) -> SmearImage:
     """Move an image to another state and return it. A step to the state that it has changes nothing.
 
     remaining: what becomes of the proposals still open when the image is marked as annotated, "accept" or "reject".
-    Raises ProposalsRemain where some are open and `remaining` says nothing, StateRefused where there is no such
+    comment: why, kept with the step as a comment on the whole image; blank for none.
+    Raises CommentRefused where the comment cannot be kept, ProposalsRemain where some are open and `remaining` says nothing, StateRefused where there is no such
     step, PermissionDenied where the user's role is too low for it.
     """
     image = SmearImage.objects.select_for_update(of=("self",)).select_related("study").get(pk=image_id)
     if image.state == target and not (target == State.ANNOTATED and remaining):
+        _say(image, user, comment)
         return image
     needed = STEPS.get((image.state, target), Role.ANNOTATOR if image.state == target else None)
     if needed is None:
@@ -61,9 +68,20 @@ def set_state(image_id: int, user: Any, target: str, remaining: str | None = Non
                 raise ProposalsRemain(open_proposals)
         else:
             settle_proposals(image, user, REMAINING[remaining])
-    image.state = target
-    image.save(update_fields=["state"])
+    if image.state != target:
+        image.state = target
+        next_revision(image, "state")
+    _say(image, user, comment)
     return image
+
+
+def _say(image: SmearImage, user: Any, comment: str) -> None:
+    """Keep a comment on the whole image, once: a step that is sent again because its answer was lost says the same."""
+    if not comment.strip():
+        return
+    last = Comment.objects.filter(image=image, cell=None, x=None, answers=None).order_by("-revision").first()
+    if last is None or last.author_id != user.pk or last.text != clean_text(comment):
+        add_comment(image, user, uuid4(), comment)
 
 
 def _named(state: str) -> str:

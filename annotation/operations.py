@@ -5,51 +5,29 @@ cells. The image's row is locked first, then its cells by id: two batches for on
 and whatever else writes cells that people may be editing takes the same lock first.
 """
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
+from annotation.batch import Batch, Change, read_batch, write_batch
 from annotation.borders import BorderError, clean
-from annotation.label_choice import current_choice
-from annotation.models import Cell, CellLabel, Label, Operation, SmearImage
+from annotation.label_choice import Choice, choices_of
+from annotation.models import Cell, Operation, SmearImage
+
+__all__ = ["APPLIED", "REFUSED", "REPLAYED", "STALE", "Change", "Outcome", "Result", "apply", "settle_proposals"]
 
 APPLIED, REPLAYED, STALE, REFUSED = "applied", "replayed", "stale", "refused"
+MAX_TEXT = 2_000
 Kind = Operation.Kind
 Status = Cell.Status
 
 
 class Refusal(Exception):
     """An operation that cannot be applied; the message says why in one sentence."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a client asks for: one change to one cell.
-
-    version: the cell's version that the client had seen, 0 for a create.
-    border: for create and reshape. labels: for label, the whole choice of this annotator, as label ids.
-    status: for restore, what the cell becomes: confirmed, or proposed (as it was proposed); None lets the
-    cell's own past decide.
-    """
-
-    id: UUID
-    kind: str
-    cell: UUID
-    version: int
-    border: Mapping[str, Any] | None = None
-    labels: Sequence[int] | None = None
-    status: str | None = None
-
-    def digest(self) -> str:
-        """Names the content, so that an id sent again with other content is noticed."""
-        content = [self.kind, str(self.cell), self.version, self.border, self.labels, self.status]
-        return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -64,32 +42,17 @@ class Result:
 
 @dataclass
 class Outcome:
-    """Results in the order of the batch, the image's state after it, and the current choice of labels by cell."""
+    """Results in the order of the batch, the image's state and revision after it, and by cell the choice that holds
+    for the user."""
 
     results: list[Result]
     image_state: str
-    labels: dict[UUID, list[int]]
+    revision: int
+    choices: dict[UUID, Choice]
 
     @property
     def stale(self) -> bool:
         return any(result.status == STALE for result in self.results)
-
-
-@dataclass
-class _Batch:
-    """What one batch needs to know of the database, read in a few queries, and what it will write."""
-
-    image: SmearImage
-    user: Any
-    cells: dict[UUID, Cell]
-    foreign: set[UUID]
-    labels: dict[int, Label]
-    touched_before: set[UUID]
-    earlier: dict[UUID, Operation]
-    made: dict[UUID, Cell] = field(default_factory=dict)
-    changed: dict[UUID, Cell] = field(default_factory=dict)
-    choices: dict[UUID, list[int]] = field(default_factory=dict)
-    operations: list[Operation] = field(default_factory=list)
 
 
 def apply(image_id: int, user: Any, changes: Sequence[Change]) -> Outcome:
@@ -108,48 +71,14 @@ def apply(image_id: int, user: Any, changes: Sequence[Change]) -> Outcome:
 @transaction.atomic
 def _apply(image_id: int, user: Any, changes: Sequence[Change]) -> Outcome:
     image = SmearImage.objects.select_for_update().get(pk=image_id)
-    batch = _read(image, user, changes)
+    batch = read_batch(image, user, changes)
     results = [_one(batch, change) for change in changes]
-    _write(batch)
+    write_batch(batch)
     cells = {result.cell.pk for result in results if result.cell is not None}
-    return Outcome(results, image.state, choices_of(cells, user.pk))
+    return Outcome(results, image.state, image.revision, choices_of(cells, user.pk))
 
 
-def choices_of(cell_ids: set[UUID], viewer_id: int | None) -> dict[UUID, list[int]]:
-    """The current choice of labels of each of the cells that has one. One query."""
-    rows: dict[UUID, list[CellLabel]] = {}
-    for row in CellLabel.objects.filter(cell__in=cell_ids):
-        rows.setdefault(row.cell_id, []).append(row)
-    return {cell_id: current_choice(of_one, viewer_id) for cell_id, of_one in rows.items()}
-
-
-def _read(image: SmearImage, user: Any, changes: Sequence[Change]) -> _Batch:
-    ids = {change.cell for change in changes}
-    created = {change.cell for change in changes if change.kind == Kind.CREATE}
-    label_ids = {label for change in changes for label in change.labels or ()}
-    asked = {change.cell for change in changes if change.kind == Kind.RESTORE and change.status is None}
-    touched = Operation.objects.filter(cell__in=asked, kind__in=[Kind.ACCEPT, Kind.RESHAPE]) if asked else None
-    return _Batch(
-        image=image,
-        user=user,
-        cells={
-            cell.pk: cell for cell in Cell.objects.select_for_update().filter(image=image, pk__in=ids).order_by("pk")
-        },
-        foreign=set(Cell.objects.filter(pk__in=created).exclude(image=image).values_list("pk", flat=True))
-        if created
-        else set(),
-        labels={
-            label.pk: label
-            for label in Label.objects.filter(pk__in=label_ids, group__study_id=image.study_id).select_related("group")
-        }
-        if label_ids
-        else {},
-        touched_before=set(touched.values_list("cell_id", flat=True)) if touched is not None else set(),
-        earlier=Operation.objects.in_bulk([change.id for change in changes]),
-    )
-
-
-def _one(batch: _Batch, change: Change) -> Result:
+def _one(batch: Batch, change: Change) -> Result:
     cell = batch.cells.get(change.cell)
     earlier = batch.earlier.get(change.id)
     if earlier is not None:
@@ -180,12 +109,17 @@ def _one(batch: _Batch, change: Change) -> Result:
     return Result(change.id, APPLIED, cell)
 
 
-def _record(batch: _Batch, cell: Cell, change: Change) -> None:
+def _record(batch: Batch, cell: Cell, change: Change) -> None:
     payload: dict[str, Any] = {"digest": change.digest(), "status": cell.status}
     if change.kind in (Kind.CREATE, Kind.RESHAPE, Kind.RESTORE):
         payload["border"] = cell.border
     if change.kind == Kind.LABEL:
-        payload["labels"] = batch.choices[cell.pk]
+        choice = batch.choices[cell.pk]
+        payload["labels"] = choice.labels
+        if choice.confidence:
+            payload["confidence"] = choice.confidence
+        if choice.texts:
+            payload["texts"] = choice.texts
     operation = Operation(
         id=change.id,
         image=batch.image,
@@ -205,7 +139,7 @@ def _record(batch: _Batch, cell: Cell, change: Change) -> None:
         batch.image.state = SmearImage.State.IN_PROGRESS
 
 
-def _create(batch: _Batch, change: Change) -> Cell:
+def _create(batch: Batch, change: Change) -> Cell:
     if change.cell in batch.cells or change.cell in batch.foreign:
         raise Refusal("There is a cell of this id already.")
     if change.version != 0:
@@ -216,26 +150,26 @@ def _create(batch: _Batch, change: Change) -> Cell:
     return cell
 
 
-def _reshape(batch: _Batch, cell: Cell, change: Change) -> None:
+def _reshape(batch: Batch, cell: Cell, change: Change) -> None:
     if cell.status == Status.DELETED:
         raise Refusal("The cell is deleted; restore it before reshaping it.")
     cell.place(_border(batch, change), batch.image)
     cell.status = Status.CONFIRMED
 
 
-def _accept(batch: _Batch, cell: Cell, change: Change) -> None:
+def _accept(batch: Batch, cell: Cell, change: Change) -> None:
     if cell.status != Status.PROPOSED:
         raise Refusal("Only a proposal can be accepted.")
     cell.status = Status.CONFIRMED
 
 
-def _delete(batch: _Batch, cell: Cell, change: Change) -> None:
+def _delete(batch: Batch, cell: Cell, change: Change) -> None:
     if cell.status == Status.DELETED:
         raise Refusal("The cell is deleted already.")
     cell.status = Status.DELETED
 
 
-def _restore(batch: _Batch, cell: Cell, change: Change) -> None:
+def _restore(batch: Batch, cell: Cell, change: Change) -> None:
     """Bring a deleted cell back, or make an accepted or moved proposal the proposal that it was."""
     target = change.status
     if target is None:
@@ -254,7 +188,7 @@ def _restore(batch: _Batch, cell: Cell, change: Change) -> None:
     cell.status = Status(target)
 
 
-def _label(batch: _Batch, cell: Cell, change: Change) -> None:
+def _label(batch: Batch, cell: Cell, change: Change) -> None:
     if change.labels is None:
         raise Refusal("A label operation names the labels.")
     if cell.status == Status.DELETED:
@@ -269,60 +203,47 @@ def _label(batch: _Batch, cell: Cell, change: Change) -> None:
             if label.group_id in single:
                 raise Refusal(f"A cell has one label of the group {label.group.name} at most.")
             single.add(label.group_id)
-    batch.choices[cell.pk] = chosen
+    batch.choices[cell.pk] = Choice(chosen, _confidence(change, chosen), _texts(batch, change))
 
 
-def _border(batch: _Batch, change: Change) -> dict[str, Any]:
+def _confidence(change: Change, chosen: Sequence[int]) -> dict[int, float]:
+    given = change.confidence or {}
+    for label_id, value in given.items():
+        if label_id not in chosen:
+            raise Refusal("A confidence belongs to a label that is chosen.")
+        if not 0 <= value <= 1:
+            raise Refusal("A confidence lies between 0 and 1.")
+    return {label_id: float(value) for label_id, value in given.items()}
+
+
+def _texts(batch: Batch, change: Change) -> dict[int, str]:
+    kept = {}
+    for attribute_id, text in (change.texts or {}).items():
+        if attribute_id not in batch.text_attributes:
+            raise Refusal("There is no such text attribute in this study.")
+        if len(text) > MAX_TEXT:
+            raise Refusal(f"A text has at most {MAX_TEXT:,} characters; this one has {len(text):,}.")
+        # PostgreSQL stores no NUL, and UTF-8 no half of a surrogate pair.
+        if "\x00" in text or any(0xD800 <= ord(c) <= 0xDFFF for c in text):
+            raise Refusal("The text holds characters that cannot be stored.")
+        if text:
+            kept[attribute_id] = text
+    return kept
+
+
+def _border(batch: Batch, change: Change) -> dict[str, Any]:
     if change.border is None:
         raise Refusal(f"A {change.kind} operation needs a border.")
     return clean(change.border, batch.image.width, batch.image.height)
 
 
-_CHANGES: dict[str, Callable[[_Batch, Cell, Change], None]] = {
+_CHANGES: dict[str, Callable[[Batch, Cell, Change], None]] = {
     Kind.RESHAPE: _reshape,
     Kind.ACCEPT: _accept,
     Kind.DELETE: _delete,
     Kind.RESTORE: _restore,
     Kind.LABEL: _label,
 }
-
-
-def _write(batch: _Batch) -> None:
-    if not batch.operations:
-        return
-    Cell.objects.bulk_create(batch.made.values())
-    # An upsert of rows that exist and are locked: one statement, where bulk_update builds a CASE a row and field.
-    Cell.objects.bulk_create(
-        batch.changed.values(),
-        update_conflicts=True,
-        unique_fields=["id"],
-        update_fields=["version", "status", "border", "x0", "y0", "x1", "y1", "changed_at"],
-    )
-    _write_labels(batch)
-    Operation.objects.bulk_create(batch.operations)
-    SmearImage.objects.filter(pk=batch.image.pk).exclude(state=batch.image.state).update(state=batch.image.state)
-
-
-def _write_labels(batch: _Batch) -> None:
-    """The annotator's choice takes the place of their earlier one and of an imported one (the history keeps both)."""
-    if not batch.choices:
-        return
-    replaced = CellLabel.objects.filter(cell__in=batch.choices)
-    own = replaced.filter(annotator=batch.user)
-    confidence = {
-        (cell_id, label_id): value for cell_id, label_id, value in own.values_list("cell", "label", "confidence")
-    }
-    (own | replaced.filter(annotator__isnull=True)).delete()
-    CellLabel.objects.bulk_create(
-        CellLabel(
-            cell_id=cell_id,
-            label_id=label_id,
-            annotator=batch.user,
-            confidence=confidence.get((cell_id, label_id)),
-        )
-        for cell_id, chosen in batch.choices.items()
-        for label_id in chosen
-    )
 
 
 def shown_proposals(image: SmearImage) -> list[Cell]:
@@ -338,10 +259,12 @@ def settle_proposals(image: SmearImage, user: Any, kind: str) -> int:
     changes = [Change(id=uuid4(), kind=kind, cell=cell.pk, version=cell.version) for cell in shown_proposals(image)]
     if changes:
         _apply(image.pk, user, changes)
-        image.refresh_from_db(fields=["state"])
+        image.refresh_from_db(fields=["state", "revision"])
     return len(changes)
 
 
 def cells_shown(image: SmearImage) -> list[Cell]:
     """Every border that the editor draws, ignored regions first (they lie beneath the others)."""
-    return list(Cell.objects.shown().filter(image=image).order_by(F("ignored").desc(), "created_at", "pk"))
+    cells = Cell.objects.shown().filter(image=image).order_by(F("ignored").desc(), "created_at", "pk")
+    # Every border once: the proposed one would be read and decoded for nothing.
+    return list(cells.defer("proposed_border"))

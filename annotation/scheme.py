@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from annotation.models import Label, LabelGroup, Study
+from annotation.models import Label, LabelGroup, Study, TextAttribute
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,11 @@ CHARACTERISTICS = (
 )
 CELL_TYPE_GROUP = "Cell type"
 CHARACTERISTICS_GROUP = "Characteristics"
+REMARK = "Remark"
 
 
 def give_default_scheme(study: Study) -> None:
-    """Make the default groups and labels in a study that has none; a study with a scheme keeps it."""
+    """Make the default groups, labels and remark in a study that has none; a study with a scheme keeps it."""
     if study.label_groups.exists():
         return
     for order, (name, multiple, labels) in enumerate(
@@ -45,6 +46,7 @@ def give_default_scheme(study: Study) -> None:
             Label(group=group, name=label.name, key=label.key, colour=label.colour, order=position)
             for position, label in enumerate(labels)
         )
+    TextAttribute.objects.get_or_create(study=study, name=REMARK)
 
 
 def study_named(name: str, *, synthetic: bool = False) -> Study:

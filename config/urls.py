@@ -1,6 +1,8 @@
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
+handler500 = "annotation.api.errors.server_error"
+
 urlpatterns = [
     path("", include("annotation.urls")),
     path("", include("training.urls")),

@@ -12,6 +12,7 @@ from PIL import Image
 
 from annotation.borders import iou
 from annotation.models import Cell, ProposalRun, SmearImage, Study
+from annotation.revision import next_revision
 from annotation.store import ImageStore
 from training.models import Bundle
 
@@ -158,9 +159,12 @@ def _store(image_id: int, run: ProposalRun, found: Sequence[dict[str, Any]]) -> 
         )
         cell.place(proposal["border"], image)
         cells.append(cell)
-    Cell.objects.bulk_create(cells, batch_size=500)
     image.proposed_by = run
     if image.state == SmearImage.State.NEW:
         image.state = SmearImage.State.PROPOSED
-    image.save(update_fields=["proposed_by", "state"])
+    image.replaced_in = next_revision(image, "proposed_by", "state")
+    image.save(update_fields=["replaced_in"])
+    for cell in cells:
+        cell.revision = image.revision
+    Cell.objects.bulk_create(cells, batch_size=500)
     return len(cells)

@@ -154,4 +154,4 @@ def _labels(study: Study) -> dict[Any, set[str]]:
     for row in rows.order_by("pk"):
         by_cell[row.cell_id].append(row)
     names = dict(Label.objects.filter(group__study=study).values_list("pk", "name"))
-    return {cell: {names[label] for label in current_choice(own)} for cell, own in by_cell.items()}
+    return {cell: {names[label] for label in current_choice(own).labels} for cell, own in by_cell.items()}

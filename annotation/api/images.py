@@ -15,9 +15,13 @@ from rest_framework.views import APIView
 
 from annotation.access import image_for, study_for
 from annotation.api.cells import cell_json
+from annotation.comments import MAX_LENGTH, CommentRefused, comments_json
 from annotation.image_state import ProposalsRemain, StateRefused, set_state
+from annotation.label_choice import NOTHING_SAID, choices_on
 from annotation.models import Cell, SmearImage
-from annotation.operations import cells_shown, choices_of
+from annotation.neighbours import neighbours
+from annotation.operations import cells_shown
+from annotation.worklist_query import PARAMETERS
 
 
 class ImagePages(PageNumberPagination):
@@ -49,13 +53,16 @@ class StudyImageList(APIView):
 
 
 class ImageDetail(APIView):
-    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @extend_schema(
+        parameters=[OpenApiParameter(name, str) for name in PARAMETERS], responses=OpenApiTypes.OBJECT
+    )
     def get(self, request: Request, image_id: int) -> Response:
-        """One image with its shown cells: confirmed borders, and the proposals at or above their threshold."""
+        """One image with its shown cells: confirmed borders, and the proposals at or above their threshold. `next`
+        and `previous` are its neighbours in the worklist that the parameters ask for."""
+        # The image's row first: what changes while the rest is read is told again to who asks after its revision.
         image = image_for(request.user, image_id)
-        cells = cells_shown(image)
-        labels = choices_of({cell.pk for cell in cells}, request.user.pk)
-        siblings = SmearImage.objects.filter(study=image.study_id)
+        choices = choices_on(image, request.user.pk)
+        previous, following = neighbours(image, request.query_params, request.user.pk)
         return Response(
             {
                 **_summary(image),
@@ -63,9 +70,12 @@ class ImageDetail(APIView):
                 "study": {"id": image.study.pk, "name": image.study.name, "synthetic": image.study.synthetic},
                 "role": image.study.role_of(request.user),
                 "can_edit": image.state != SmearImage.State.REVIEWED,
-                "next": siblings.filter(pk__gt=image.pk).order_by("pk").values_list("pk", flat=True).first(),
-                "previous": siblings.filter(pk__lt=image.pk).order_by("-pk").values_list("pk", flat=True).first(),
-                "cells": [cell_json(cell, labels.get(cell.pk, [])) for cell in cells],
+                "revision": image.revision,
+                "assignee": person_json(image.assignee),
+                "next": following,
+                "previous": previous,
+                "cells": [cell_json(cell, choices.get(cell.pk, NOTHING_SAID)) for cell in cells_shown(image)],
+                "comments": comments_json(image),
             }
         )
 
@@ -73,24 +83,34 @@ class ImageDetail(APIView):
 class StateChange(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=SmearImage.State.choices)
     remaining = serializers.ChoiceField(choices=["accept", "reject"], required=False)
+    comment = serializers.CharField(required=False, allow_blank=True, max_length=MAX_LENGTH)
 
 
 class ImageState(APIView):
     @extend_schema(request=StateChange, responses=OpenApiTypes.OBJECT)
     def post(self, request: Request, image_id: int) -> Response:
-        """Mark as annotated, review, or reopen. 409 where the image cannot take the step, with `remaining` where
-        proposals are still open."""
+        """Mark as annotated, review, or reopen; `comment` says why, as a comment on the whole image. 409 where the
+        image cannot take the step, with `remaining` where proposals are still open."""
         image = image_for(request.user, image_id)
         asked = StateChange(data=request.data)
         asked.is_valid(raise_exception=True)
         data = asked.validated_data
         try:
-            image = set_state(image.pk, request.user, data["state"], data.get("remaining"))
+            image = set_state(
+                image.pk, request.user, data["state"], data.get("remaining"), comment=data.get("comment", "")
+            )
         except ProposalsRemain as refused:
             return Response({"detail": str(refused), "remaining": refused.count}, status=409)
         except StateRefused as refused:
             return Response({"detail": str(refused)}, status=409)
-        return Response({"state": image.state})
+        except CommentRefused as refused:
+            raise ValidationError({"comment": [str(refused)]}) from None
+        return Response({"state": image.state, "revision": image.revision})
+
+
+def person_json(user: Any) -> dict[str, Any] | None:
+    """{id, name} of a user, None of none."""
+    return None if user is None else {"id": user.pk, "name": user.get_username()}
 
 
 def _summary(image: SmearImage) -> dict[str, Any]:
@@ -104,4 +124,5 @@ def _summary(image: SmearImage) -> dict[str, Any]:
         "synthetic": image.synthetic,
         "patient": image.patient.code if image.patient else None,
         "pixels_url": reverse("image-pixels", args=[image.pk]),
+        "thumbnail_url": reverse("image-thumbnail", args=[image.pk]),
     }

@@ -1,4 +1,4 @@
-"""Studies that the user is a member of, and the label scheme of each."""
+"""Studies that the user is a member of, and the label scheme and text attributes of each."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation.access import study_for
-from annotation.models import LabelGroup, Study
+from annotation.models import LabelGroup, Study, TextAttribute
 
 
 class StudyList(APIView):
@@ -24,7 +24,14 @@ class StudyDetail(APIView):
     def get(self, request: Request, study_id: int) -> Response:
         """One study with its label scheme and the user's role in it."""
         study = study_for(request.user, study_id)
-        return Response({**_study_json(study), "role": study.role_of(request.user), "groups": scheme_json(study)})
+        return Response(
+            {
+                **_study_json(study),
+                "role": study.role_of(request.user),
+                "groups": scheme_json(study),
+                "texts": texts_json(study),
+            }
+        )
 
 
 def _study_json(study: Study) -> dict[str, Any]:
@@ -50,3 +57,8 @@ def scheme_json(study: Study) -> list[dict[str, Any]]:
         }
         for group in LabelGroup.objects.filter(study=study).prefetch_related("labels")
     ]
+
+
+def texts_json(study: Study) -> list[dict[str, Any]]:
+    """What may be written about a cell of a study in free words. One query."""
+    return [{"id": text.pk, "name": text.name} for text in TextAttribute.objects.filter(study=study)]

@@ -56,6 +56,10 @@ def test_one_image_with_what_the_editor_draws(
         "study": {"id": study.pk, "name": study.name, "synthetic": False},
         "patient": "P1",
         "pixels_url": f"/images/{image.pk}/pixels/",
+        "thumbnail_url": f"/images/{image.pk}/thumbnail/",
+        "revision": 0,
+        "assignee": None,
+        "comments": [],
         "role": "annotator",
         "can_edit": True,
         "next": following.pk,
@@ -107,18 +111,18 @@ def test_another_study_is_invisible(study: Study, image: SmearImage, outsider: U
     client = client_of(outsider)
     for path in (f"studies/{study.pk}/", f"studies/{study.pk}/images/", f"images/{image.pk}/"):
         assert client.get(f"/api/v1/{path}").status_code == 404
-        assert Client().get(f"/api/v1/{path}").status_code == 403
+        assert Client().get(f"/api/v1/{path}").status_code == 401
     assert study.name not in str(client.get("/api/v1/studies/").json())
-    assert Client().get("/api/v1/studies/").status_code == 403
+    assert Client().get("/api/v1/studies/").status_code == 401
     assert state(client, image, "annotated").status_code == 404
-    assert state(Client(), image, "annotated").status_code == 403
+    assert state(Client(), image, "annotated").status_code == 401
     image.refresh_from_db()
     assert image.state == "new"
 
 
 def test_an_image_without_cells_may_be_annotated(image: SmearImage, annotator: User, client_of: Any) -> None:
     response = state(client_of(annotator), image, "annotated")
-    assert (response.status_code, response.json()) == (200, {"state": "annotated"})
+    assert (response.status_code, response.json()) == (200, {"state": "annotated", "revision": 1})
 
 
 @pytest.mark.parametrize(("remaining", "outcome"), [("accept", "accepted"), ("reject", "deleted")])

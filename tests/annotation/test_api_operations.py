@@ -44,12 +44,13 @@ def test_an_operation_answers_with_the_cell(image: SmearImage, annotator: User, 
     response = post(client_of(annotator), image, operation)
     assert response.status_code == 200
     body = response.json()
-    assert body["image_state"] == "in_progress"
+    assert (body["image_state"], body["revision"]) == ("in_progress", 1)
     (result,) = body["results"]
     assert (result["id"], result["status"]) == (operation["id"], "applied")
     assert result["cell"] == {
         "id": operation["cell"],
         "version": 1,
+        "revision": 1,
         "status": "confirmed",
         "origin": "drawn",
         "border": SQUARE,
@@ -57,6 +58,8 @@ def test_an_operation_answers_with_the_cell(image: SmearImage, annotator: User, 
         "ignored": False,
         "ignored_class": "",
         "labels": [],
+        "confidence": {},
+        "texts": {},
         "bounds": [10, 10, 30, 30],
     }
 
@@ -102,7 +105,7 @@ def test_the_history_records_who_it_was(image: SmearImage, annotator: User, team
 
 def test_outsiders_find_nothing_and_strangers_must_sign_in(image: SmearImage, outsider: User, client_of: Any) -> None:
     assert post(client_of(outsider), image, create()).status_code == 404
-    assert post(Client(), image, create()).status_code == 403
+    assert post(Client(), image, create()).status_code == 401
     assert not Cell.objects.exists()
 
 

@@ -11,8 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from annotation.label_choice import choices_of
 from annotation.models import Cell, CellLabel, Label, Operation, ProposalRun, SmearImage, Study
-from annotation.operations import Change, apply, choices_of
+from annotation.operations import Change, apply
 
 SQUARE = {"kind": "polygon", "points": [[10, 10], [30, 10], [30, 30], [10, 30]]}
 LARGER = {"kind": "polygon", "points": [[5, 5], [35, 5], [35, 35], [5, 35]]}
@@ -173,7 +174,7 @@ def test_several_operations_on_one_cell_in_one_batch(image: SmearImage, annotato
     assert [result.status for result in outcome.results] == ["applied"] * 5
     found = Cell.objects.get(pk=cell)
     assert (found.version, found.border, found.status) == (5, LARGER, "confirmed")
-    assert outcome.labels[cell] == [myeloblast.pk]
+    assert outcome.choices[cell].labels == [myeloblast.pk]
 
 
 def test_a_replay_changes_nothing(image: SmearImage, annotator: User, drawn: Cell) -> None:
@@ -252,13 +253,13 @@ def test_labels_are_the_whole_choice_of_an_annotator(
 ) -> None:
     ids = dict(Label.objects.filter(group__study=image.study).values_list("name", "pk"))
     one(image, annotator, change("label", drawn.pk, 1, labels=[ids["Promyelocyte"], ids["Auer rod"]]))
-    assert choices_of({drawn.pk}, annotator.pk)[drawn.pk] == [ids["Promyelocyte"], ids["Auer rod"]]
+    assert choices_of({drawn.pk}, annotator.pk)[drawn.pk].labels == [ids["Promyelocyte"], ids["Auer rod"]]
     one(image, teammate, change("label", drawn.pk, 2, labels=[ids["Myeloblast"]]))
-    assert choices_of({drawn.pk}, annotator.pk)[drawn.pk] == [ids["Promyelocyte"], ids["Auer rod"]]
-    assert choices_of({drawn.pk}, teammate.pk)[drawn.pk] == [ids["Myeloblast"]]
-    assert choices_of({drawn.pk}, None)[drawn.pk] == [ids["Myeloblast"]]
+    assert choices_of({drawn.pk}, annotator.pk)[drawn.pk].labels == [ids["Promyelocyte"], ids["Auer rod"]]
+    assert choices_of({drawn.pk}, teammate.pk)[drawn.pk].labels == [ids["Myeloblast"]]
+    assert choices_of({drawn.pk}, None)[drawn.pk].labels == [ids["Myeloblast"]]
     one(image, teammate, change("label", drawn.pk, 3, labels=[]))
-    assert choices_of({drawn.pk}, None)[drawn.pk] == [ids["Promyelocyte"], ids["Auer rod"]]
+    assert choices_of({drawn.pk}, None)[drawn.pk].labels == [ids["Promyelocyte"], ids["Auer rod"]]
 
 
 def test_an_annotators_choice_takes_the_place_of_an_imported_label(
@@ -266,7 +267,7 @@ def test_an_annotators_choice_takes_the_place_of_an_imported_label(
 ) -> None:
     labels = {label.name: label for label in Label.objects.filter(group__study=image.study)}
     CellLabel.objects.create(cell=drawn, label=labels["Myeloblast"])
-    assert choices_of({drawn.pk}, annotator.pk)[drawn.pk] == [labels["Myeloblast"].pk]
+    assert choices_of({drawn.pk}, annotator.pk)[drawn.pk].labels == [labels["Myeloblast"].pk]
     one(image, annotator, change("label", drawn.pk, 1, labels=[]))
     assert choices_of({drawn.pk}, annotator.pk) == {}
 
@@ -277,16 +278,6 @@ def test_labels_that_cannot_be_are_refused(image: SmearImage, annotator: User, d
     for labels in ([ids["Myeloblast"], ids["Promyelocyte"]], [foreign], [10**9], None):
         assert one(image, annotator, change("label", drawn.pk, 1, labels=labels)).status == "refused"
     assert not CellLabel.objects.exists()
-
-
-def test_a_confidence_is_kept_with_a_label_that_stays(image: SmearImage, annotator: User, drawn: Cell) -> None:
-    ids = dict(Label.objects.filter(group__study=image.study).values_list("name", "pk"))
-    CellLabel.objects.create(cell=drawn, label_id=ids["Myeloblast"], annotator=annotator, confidence=0.6)
-    one(image, annotator, change("label", drawn.pk, 1, labels=[ids["Myeloblast"], ids["Auer rod"]]))
-    assert dict(CellLabel.objects.values_list("label", "confidence")) == {
-        ids["Myeloblast"]: 0.6,
-        ids["Auer rod"]: None,
-    }
 
 
 def queries_for(image: SmearImage, user: User, count: int) -> int:

@@ -1,0 +1,171 @@
+"""What one batch of operations reads and writes: a number of queries that does not grow with the number of cells."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.utils import timezone
+
+from annotation.label_choice import Choice
+from annotation.models import Cell, CellLabel, CellText, Label, Operation, SmearImage, TextAttribute
+from annotation.revision import next_revision
+
+Kind = Operation.Kind
+# Made once: an encoder of its own for each of a thousand operations costs more than its work.
+_ENCODER = json.JSONEncoder(sort_keys=True, default=list)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a client asks for: one change to one cell.
+
+    version: the cell's version that the client had seen, 0 for a create.
+    border: for create and reshape. labels: for label, the whole choice of this annotator, as label ids; confidence
+    (0 to 1 by label id) and texts (by the id of the text attribute) belong to it, and None is none of them.
+    status: for restore, what the cell becomes: confirmed, or proposed (as it was proposed); None lets the
+    cell's own past decide.
+    """
+
+    id: UUID
+    kind: str
+    cell: UUID
+    version: int
+    border: Mapping[str, Any] | None = None
+    labels: Sequence[int] | None = None
+    status: str | None = None
+    confidence: Mapping[int, float] | None = None
+    texts: Mapping[int, str] | None = None
+
+    def digest(self) -> str:
+        """Names the content, so that an id sent again with other content is noticed."""
+        content: list[Any] = [self.kind, str(self.cell), self.version, self.border, self.labels, self.status]
+        # Only where given: what was sent before these two existed keeps its name when it is sent again.
+        if self.confidence is not None or self.texts is not None:
+            content += [self.confidence, self.texts]
+        return hashlib.sha256(_ENCODER.encode(content).encode()).hexdigest()[:16]
+
+
+@dataclass
+class Batch:
+    """What one batch needs to know of the database, and what it will write."""
+
+    image: SmearImage
+    user: Any
+    cells: dict[UUID, Cell]
+    # Ids of cells of other images that this batch would create.
+    foreign: set[UUID]
+    labels: dict[int, Label]
+    text_attributes: set[int]
+    # Cells that somebody accepted or reshaped before, of those to be restored to whatever they were.
+    touched_before: set[UUID]
+    earlier: dict[UUID, Operation]
+    made: dict[UUID, Cell] = field(default_factory=dict)
+    changed: dict[UUID, Cell] = field(default_factory=dict)
+    choices: dict[UUID, Choice] = field(default_factory=dict)
+    operations: list[Operation] = field(default_factory=list)
+
+
+def read_batch(image: SmearImage, user: Any, changes: Sequence[Change]) -> Batch:
+    """Lock the cells that the changes name, in the order of their ids, and read what deciding on them takes.
+
+    Call with the image's row locked.
+    """
+    ids = {change.cell for change in changes}
+    created = {change.cell for change in changes if change.kind == Kind.CREATE}
+    label_ids = {label for change in changes for label in change.labels or ()}
+    text_ids = {attribute for change in changes for attribute in change.texts or ()}
+    asked = {change.cell for change in changes if change.kind == Kind.RESTORE and change.status is None}
+    cells = Cell.objects.select_for_update().filter(image=image, pk__in=ids).order_by("pk")
+    foreign = Cell.objects.filter(pk__in=created).exclude(image=image).values_list("pk", flat=True)
+    labels = Label.objects.filter(pk__in=label_ids, group__study_id=image.study_id).select_related("group")
+    attributes = TextAttribute.objects.filter(pk__in=text_ids, study_id=image.study_id).values_list("pk", flat=True)
+    touched = Operation.objects.filter(cell__in=asked, kind__in=[Kind.ACCEPT, Kind.RESHAPE])
+    return Batch(
+        image=image,
+        user=user,
+        # Django asks nothing where a set of ids is empty.
+        cells={cell.pk: cell for cell in cells},
+        foreign=set(foreign),
+        labels={label.pk: label for label in labels},
+        text_attributes=set(attributes),
+        touched_before=set(touched.values_list("cell_id", flat=True)),
+        earlier=Operation.objects.in_bulk([change.id for change in changes]),
+    )
+
+
+def write_batch(batch: Batch) -> None:
+    """Write what was changed as the next revision of the image; nothing at all where nothing was."""
+    if not batch.operations:
+        return
+    revision = next_revision(batch.image, "state")
+    for cell in (*batch.made.values(), *batch.changed.values()):
+        cell.revision = revision
+    Cell.objects.bulk_create(batch.made.values())
+    _update_cells(list(batch.changed.values()))
+    _write_choices(batch)
+    Operation.objects.bulk_create(batch.operations)
+
+
+def _update_cells(cells: Sequence[Cell]) -> None:
+    """Save cells that exist and are locked, all in one statement.
+
+    As one JSON document: Django's ways (bulk_update, or an upsert) take a parameter or more for each field of each
+    cell, and together several times as long.
+    """
+    if not cells:
+        return
+    now = timezone.now()
+    rows = []
+    for cell in cells:
+        cell.changed_at = now
+        rows.append(
+            {
+                "id": str(cell.pk),
+                "version": cell.version,
+                "revision": cell.revision,
+                "status": cell.status,
+                "border": cell.border,
+                "x0": cell.x0,
+                "y0": cell.y0,
+                "x1": cell.x1,
+                "y1": cell.y1,
+            }
+        )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE {Cell._meta.db_table} AS cell
+            SET version = new.version, revision = new.revision, status = new.status, border = new.border,
+                x0 = new.x0, y0 = new.y0, x1 = new.x1, y1 = new.y1, changed_at = %s
+            FROM jsonb_to_recordset(%s::jsonb) AS new(
+                id uuid, version integer, revision integer, status text, border jsonb,
+                x0 double precision, y0 double precision, x1 double precision, y1 double precision)
+            WHERE cell.id = new.id
+            """,
+            [now, json.dumps(rows)],
+        )
+
+
+def _write_choices(batch: Batch) -> None:
+    """The annotator's choice takes the place of their earlier one and of an imported one (the history keeps both)."""
+    if not batch.choices:
+        return
+    labels = CellLabel.objects.filter(cell__in=batch.choices)
+    (labels.filter(annotator=batch.user) | labels.filter(annotator__isnull=True)).delete()
+    CellText.objects.filter(cell__in=batch.choices, annotator=batch.user).delete()
+    CellLabel.objects.bulk_create(
+        CellLabel(
+            cell_id=cell_id, label_id=label_id, annotator=batch.user, confidence=choice.confidence.get(label_id)
+        )
+        for cell_id, choice in batch.choices.items()
+        for label_id in choice.labels
+    )
+    CellText.objects.bulk_create(
+        CellText(cell_id=cell_id, attribute_id=attribute_id, annotator=batch.user, text=text)
+        for cell_id, choice in batch.choices.items()
+        for attribute_id, text in choice.texts.items()
+    )
