@@ -37,8 +37,9 @@ export function pushed(border, from, to, radius) {
   const way = [to[0] - from[0], to[1] - from[1]];
   const length = Math.hypot(...way);
   const ahead = length ? [way[0] / length, way[1] / length] : [1, 0];
+  if (!meetsEdge(ring, from, to, radius)) return border;
   // Steps shorter than the radius: the edge never gets behind the middle of the disc.
-  const steps = Math.ceil(length / (radius / 4));
+  const steps = Math.ceil(length / Math.max(0.2, radius / 4));
   let points = ring;
   for (let step = 0; step <= steps; step++) {
     const share = steps ? step / steps : 1;
@@ -46,6 +47,13 @@ export function pushed(border, from, to, radius) {
   }
   if (points === ring) return border;
   return tidy(points, ring, radius) ?? border;
+}
+
+/** Whether a disc moved from one point to another may meet one of the ring's edges; never wrongly no. */
+function meetsEdge(ring, from, to, radius) {
+  const middle = [(from[0] + to[0]) / 2, (from[1] + to[1]) / 2];
+  const reach = radius + Math.hypot(to[0] - from[0], to[1] - from[1]) / 2;
+  return ring.some((point, i) => distanceToSegment(middle, point, ring[(i + 1) % ring.length]) <= reach);
 }
 
 function brushed(path, radius) {
