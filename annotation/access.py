@@ -18,8 +18,9 @@ def study_for(user: Any, study_id: int, role: Role = Role.ANNOTATOR) -> Study:
 
 
 def image_for(user: Any, image_id: int, role: Role = Role.ANNOTATOR) -> SmearImage:
-    """The image (with study and patient), if the user is a member of its study of at least that role."""
-    image = SmearImage.objects.visible_to(user).select_related("study", "patient").filter(pk=image_id).first()
+    """The image (with study, patient and assignee), if the user is a member of its study of at least that role."""
+    visible = SmearImage.objects.visible_to(user).select_related("study", "patient", "assignee")
+    image = visible.filter(pk=image_id).first()
     if image is None:
         raise Http404("There is no such image.")
     require(user, image.study, role)

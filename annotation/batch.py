@@ -158,9 +158,7 @@ def _write_choices(batch: Batch) -> None:
     (labels.filter(annotator=batch.user) | labels.filter(annotator__isnull=True)).delete()
     CellText.objects.filter(cell__in=batch.choices, annotator=batch.user).delete()
     CellLabel.objects.bulk_create(
-        CellLabel(
-            cell_id=cell_id, label_id=label_id, annotator=batch.user, confidence=choice.confidence.get(label_id)
-        )
+        CellLabel(cell_id=cell_id, label_id=label_id, annotator=batch.user, confidence=choice.confidence.get(label_id))
         for cell_id, choice in batch.choices.items()
         for label_id in choice.labels
     )

@@ -41,9 +41,7 @@ REMAINING = {"accept": Operation.Kind.ACCEPT, "reject": Operation.Kind.DELETE}
 
 
 @transaction.atomic
-def set_state(
-    image_id: int, user: Any, target: str, remaining: str | None = None, *, comment: str = ""
-) -> SmearImage:
+def set_state(image_id: int, user: Any, target: str, remaining: str | None = None, *, comment: str = "") -> SmearImage:
     """Move an image to another state and return it. A step to the state that it has changes nothing.
 
     remaining: what becomes of the proposals still open when the image is marked as annotated, "accept" or "reject".

@@ -24,9 +24,7 @@ class Choice:
 NOTHING_SAID = Choice()
 
 
-def current_choice(
-    labels: Iterable[CellLabel], texts: Iterable[CellText] = (), viewer_id: int | None = None
-) -> Choice:
+def current_choice(labels: Iterable[CellLabel], texts: Iterable[CellText] = (), viewer_id: int | None = None) -> Choice:
     """The current choice among one cell's rows: labels and texts of one and the same annotator.
 
     A viewer who has said something of the cell sees their own choice; anyone else sees that of the annotator who

@@ -53,9 +53,7 @@ class StudyImageList(APIView):
 
 
 class ImageDetail(APIView):
-    @extend_schema(
-        parameters=[OpenApiParameter(name, str) for name in PARAMETERS], responses=OpenApiTypes.OBJECT
-    )
+    @extend_schema(parameters=[OpenApiParameter(name, str) for name in PARAMETERS], responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, image_id: int) -> Response:
         """One image with its shown cells: confirmed borders, and the proposals at or above their threshold. `next`
         and `previous` are its neighbours in the worklist that the parameters ask for."""

@@ -1,6 +1,16 @@
 from django.urls import URLPattern, URLResolver, path
 
-from annotation.api import assignment, comments, images, operations, studies, upload
+from annotation.api import (
+    assignment,
+    cell_history,
+    comments,
+    images,
+    keys,
+    operations,
+    presence,
+    studies,
+    upload,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/", studies.StudyList.as_view(), name="api-studies"),
@@ -9,6 +19,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("images/<int:image_id>/", images.ImageDetail.as_view(), name="api-image"),
     path("images/<int:image_id>/operations/", operations.ImageOperations.as_view(), name="api-operations"),
     path("images/<int:image_id>/state/", images.ImageState.as_view(), name="api-image-state"),
+    path("images/<int:image_id>/presence/", presence.ImagePresence.as_view(), name="api-presence"),
+    path("cells/<uuid:cell_id>/history/", cell_history.CellHistory.as_view(), name="api-cell-history"),
+    path("me/keys/", keys.MyKeys.as_view(), name="api-keys"),
     path("images/<int:image_id>/comments/", comments.ImageComments.as_view(), name="api-comments"),
     path("comments/<uuid:comment_id>/resolve/", comments.CommentResolution.as_view(), name="api-comment-resolve"),
     path("images/<int:image_id>/assign/", assignment.ImageAssignment.as_view(), name="api-assign"),
