@@ -1,7 +1,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from annotation.views import account, editor, images, members, studies, upload, worklist
+from annotation.views import account, assignment, editor, images, members, studies, upload, worklist
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", studies.studies, name="studies"),
@@ -9,6 +9,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("password/", account.PasswordChange.as_view(), name="password-change"),
     path("studies/<int:study_id>/", worklist.study, name="study"),
+    path("studies/<int:study_id>/next/", assignment.next_image, name="study-next"),
+    path("studies/<int:study_id>/assign/", assignment.assign_images, name="study-assign"),
     path("studies/<int:study_id>/upload/", upload.upload, name="upload"),
     path("studies/<int:study_id>/members/", members.members, name="members"),
     path("studies/<int:study_id>/members/add/", members.member_add, name="member-add"),
@@ -16,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/members/remove/", members.member_remove, name="member-remove"),
     path("studies/<int:study_id>/members/create/", members.member_create, name="member-create"),
     path("images/<int:image_id>/", editor.image, name="image"),
+    path("images/<int:image_id>/assign/", assignment.assign_image, name="image-assign"),
     path("images/<int:image_id>/pixels/", images.pixels, name="image-pixels"),
     path("images/<int:image_id>/thumbnail/", images.thumbnail, name="image-thumbnail"),
 ]

@@ -1,57 +1,63 @@
-"""The worklist: a study's images by state, name and number of cells, a page at a time."""
+"""The worklist: the images of a study that somebody asked for, with what is known of each, a page at a time."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from urllib.parse import urlencode
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Q, Sum
 
-from annotation.models import Cell, ImageName, SmearImage, Study
+from annotation.models import Cell, Comment, Membership, Role, SmearImage, Study
+from annotation.uncertainty import PROBABLY_MISSED, PROBABLY_WRONG, WAITING
+from annotation.worklist_query import OPEN_THREAD, WorklistQuery, in_order
 
 PAGE_SIZE = 50
-# The words of the address, and what people read.
-SORTS = {"name": "Name", "cells": "Most cells first", "-cells": "Fewest cells first"}
 
 
 @dataclass(frozen=True)
-class WorklistQuery:
-    """What somebody asked to see, as it stands in the address of the page."""
+class CellFigures:
+    """Numbers of an image's cells.
 
-    state: str = ""
-    search: str = ""
-    sort: str = "name"
-    page: str = "1"
+    cells: borders that a person or an import stands for, ignored regions left out. proposals: open ones that people
+    see. wrong, missed: how many of those to expect wrong, and how many hidden ones to expect to be cells, by scores.
+    """
 
-    @classmethod
-    def parse(cls, parameters: Mapping[str, str]) -> "WorklistQuery":
-        """From the address; what is unknown there means everything, in name order."""
-        state = parameters.get("state", "")
-        sort = parameters.get("sort", "name")
-        return cls(
-            state=state if state in SmearImage.State.values else "",
-            # PostgreSQL stores no NUL, so none can be searched for.
-            search=parameters.get("q", "").replace("\x00", "").strip()[:200],
-            sort=sort if sort in SORTS else "name",
-            page=parameters.get("page", "1"),
-        )
-
-    def address(self, **changes: str) -> str:
-        """The query string with changes; a change of anything but the page goes back to page 1."""
-        changed = replace(self, **({"page": "1"} | changes))
-        parts = {"state": changed.state, "q": changed.search, "sort": changed.sort, "page": changed.page}
-        defaults = {"sort": "name", "page": "1"}
-        return "?" + urlencode({key: value for key, value in parts.items() if value and value != defaults.get(key)})
+    cells: int = 0
+    proposals: int = 0
+    wrong: float = 0.0
+    missed: float = 0.0
 
 
 @dataclass(frozen=True)
 class WorklistRow:
     image: SmearImage
     name: str
-    # Borders that a person or an import stands for, ignored regions left out; and proposals that people see.
-    cells: int
-    proposals: int
+    figures: CellFigures = CellFigures()
+    # Threads that nobody has resolved, and why a reviewer sent the image back ("" where none did).
+    open_comments: int = 0
+    sent_back: str = ""
+
+    @property
+    def uncertainty(self) -> float | None:
+        """Corrections to expect (annotation/uncertainty.py); None where no proposal waits for a person."""
+        waits = self.image.state in WAITING and (self.figures.proposals or self.figures.missed)
+        return self.figures.wrong + self.figures.missed if waits else None
+
+    @property
+    def uncertainty_figure(self) -> str:
+        """The uncertainty as a card shows it."""
+        value = self.uncertainty or 0.0
+        return f"≈ {value:,.0f} to correct" if value >= 0.5 else "< 1 to correct"
+
+    @property
+    def uncertainty_words(self) -> str:
+        """What the figure means."""
+        figures = self.figures
+        noun = "proposal is" if figures.proposals == 1 else "proposals are"
+        words = f"Uncertainty: by their scores, about {figures.wrong:.0f} of {figures.proposals:,} {noun} wrong"
+        if figures.missed >= 0.5:
+            words += f", and about {figures.missed:.0f} cells are not proposed"
+        return words + "."
 
 
 @dataclass(frozen=True)
@@ -59,69 +65,60 @@ class Worklist:
     query: WorklistQuery
     rows: list[WorklistRow]
     page: "Page[SmearImage]"
-    # State value ("" for all) to the number of images that match the search.
-    counts: dict[str, int]
+    # State value ("" for all) to the number of images that match everything but the state.
+    counts: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
         """The study has no image at all, as against none that matches."""
-        return not self.query.search and not self.counts[""]
+        return not self.query.is_filtered and not self.counts[""]
+
+    @property
+    def nothing(self) -> str:
+        """What to say where no image matches."""
+        query = self.query
+        if query.search:
+            return f"No file name or patient contains “{query.search}” among the images asked for."
+        if query.comments and not (query.state or query.assignee or query.patient):
+            return "No image has an open comment."
+        return (
+            "No image is in this state."
+            if query == WorklistQuery(state=query.state, sort=query.sort)
+            else ("No image is all of what was asked for.")
+        )
 
 
 def worklist(study: Study, query: WorklistQuery) -> Worklist:
-    """The page of a study's images that was asked for. Three queries whatever the number of images and cells."""
-    found = study.images.all()
-    if query.search:
-        names = ImageName.objects.filter(image=OuterRef("pk"), name__icontains=query.search)
-        found = found.filter(Exists(names) | Q(patient__code__icontains=query.search))
-    counts: dict[str, int] = dict(found.order_by().values_list("state").annotate(Count("pk")))
+    """The page of a study's images that was asked for. Four queries whatever the number of images and cells."""
+    any_state = query.images(study, without_state=True)
+    counts: dict[str, int] = dict(any_state.values_list("state").annotate(Count("pk")))
     counts = {state: counts.get(state, 0) for state in SmearImage.State.values}
     counts[""] = sum(counts.values())
-    if query.state:
-        found = found.filter(state=query.state)
 
-    paginator = Paginator(_sorted(found, query.sort).select_related("patient"), PAGE_SIZE)
+    found = in_order(query.images(study), query.sort).select_related("patient", "assignee")
+    paginator = Paginator(found, PAGE_SIZE)
     # Known already: the paginator need not count again.
     paginator.count = counts[query.state]
     page = paginator.get_page(query.page)
     images = list(page.object_list)
-    cells, proposals = _cell_counts(images)
+    figures = _figures(images)
+    threads = _open_threads(images)
     rows = [
         WorklistRow(
             image,
             getattr(image, "first_name", None) or image.sha256[:12],
-            cells.get(image.pk, 0),
-            proposals.get(image.pk, 0),
+            figures.get(image.pk, CellFigures()),
+            len(threads[image.pk]),
+            _sent_back(image, threads[image.pk]),
         )
         for image in images
     ]
     return Worklist(query, rows, page, counts)
 
 
-def next_unfinished(study: Study) -> SmearImage | None:
-    """The first image, in the order of arrival, whose annotation nobody has finished."""
-    return study.images.exclude(state__in=SmearImage.FINISHED).order_by("pk").first()
-
-
-def _sorted(images: "QuerySet[SmearImage]", sort: str) -> "QuerySet[SmearImage]":
-    first = ImageName.objects.filter(image=OuterRef("pk")).order_by("pk").values("name")[:1]
-    images = images.annotate(first_name=Subquery(first))
-    if sort == "name":
-        return images.order_by("first_name", "pk")
-    count = (
-        Cell.objects.confirmed()
-        .filter(image=OuterRef("pk"), ignored=False)
-        .order_by()
-        .values("image")
-        .annotate(number=Count("pk"))
-        .values("number")
-    )
-    images = images.annotate(cell_count=Coalesce(Subquery(count, output_field=IntegerField()), 0))
-    return images.order_by(F("cell_count").desc() if sort == "cells" else F("cell_count").asc(), "first_name", "pk")
-
-
-def _cell_counts(images: list[SmearImage]) -> tuple[dict[int, int], dict[int, int]]:
-    """Numbers of cells and of open proposals by image id, for the images of one page only."""
+def _figures(images: list[SmearImage]) -> dict[int, CellFigures]:
+    """Figures by image id, for the images of one page only. One query."""
+    open_proposal = Q(status=Cell.Status.PROPOSED, shadowed=False)
     rows = (
         Cell.objects.filter(image__in=[image.pk for image in images])
         .order_by()
@@ -129,7 +126,33 @@ def _cell_counts(images: list[SmearImage]) -> tuple[dict[int, int], dict[int, in
         .annotate(
             cells=Count("pk", filter=Q(status=Cell.Status.CONFIRMED, ignored=False)),
             proposals=Count("pk", filter=Q(Cell.SHOWN_PROPOSAL, status=Cell.Status.PROPOSED)),
+            wrong=Sum(PROBABLY_WRONG, filter=open_proposal, default=0.0),
+            missed=Sum(PROBABLY_MISSED, filter=open_proposal, default=0.0),
         )
     )
-    cells = {row["image_id"]: row["cells"] for row in rows}
-    return cells, {row["image_id"]: row["proposals"] for row in rows}
+    return {row["image_id"]: CellFigures(row["cells"], row["proposals"], row["wrong"], row["missed"]) for row in rows}
+
+
+def _open_threads(images: list[SmearImage]) -> dict[int, list[Any]]:
+    """The open threads by image id, oldest first, each with `by_reviewer`: who began it reviews here. One query."""
+    reviews = Membership.objects.filter(
+        study=OuterRef("image__study"), user=OuterRef("author"), role__in=(Role.REVIEWER, Role.ADMIN)
+    )
+    by_reviewer = ExpressionWrapper(Q(author__is_superuser=True) | Q(Exists(reviews)), BooleanField())
+    found = Comment.objects.filter(OPEN_THREAD, image__in=[image.pk for image in images])
+    threads: dict[int, list[Any]] = defaultdict(list)
+    for thread in found.annotate(by_reviewer=by_reviewer):
+        threads[thread.image_id].append(thread)
+    return threads
+
+
+def _sent_back(image: SmearImage, threads: list[Any]) -> str:
+    """Why a reviewer sent an image back: what one last said of the whole of it, while it is in progress; else ""."""
+    if image.state != SmearImage.State.IN_PROGRESS:
+        return ""
+    said = [
+        thread.text
+        for thread in threads
+        if thread.by_reviewer and thread.author_id != image.assignee_id and thread.cell_id is None and thread.x is None
+    ]
+    return said[-1] if said else ""

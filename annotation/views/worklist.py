@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
@@ -5,9 +7,11 @@ from django.views.decorators.http import require_safe
 from django_htmx.middleware import HtmxDetails
 
 from annotation.access import study_for
-from annotation.models import SmearImage
+from annotation.assignment import members_of
+from annotation.models import Role, SmearImage, Study
 from annotation.views.study_page import study_context
-from annotation.worklist import SORTS, WorklistQuery, next_unfinished, worklist
+from annotation.worklist import worklist
+from annotation.worklist_query import NOBODY, SORTS, WorklistQuery
 
 
 class HtmxRequest(HttpRequest):
@@ -18,10 +22,32 @@ class HtmxRequest(HttpRequest):
 def study(request: HtmxRequest, study_id: int) -> HttpResponse:
     """A study's images; htmx asks for the list alone when somebody filters, sorts or turns the page."""
     found = study_for(request.user, study_id)
-    query = WorklistQuery.parse(request.GET)
-    listing = worklist(found, query)
-    context = {
-        "study": found,
+    context = list_context(request, found)
+    query: WorklistQuery = context["listing"].query
+    template = "annotation/_worklist.html"
+    if not request.htmx:
+        template = "annotation/worklist.html"
+        patients = list(found.patients.values_list("pk", "code"))
+        context |= {
+            "sorts": SORTS,
+            "nobody": NOBODY,
+            "patients": [(str(key), code) for key, code in patients],
+            "others": [member for member in context["members"] if member.id != request.user.pk],
+        }
+    response = render(request, template, context)
+    if request.htmx:
+        # The address as it would be linked, without the empty fields of the form.
+        response["HX-Push-Url"] = request.path + query.address(page=query.page).removesuffix("?")
+    # One address, two answers: the browser's cache must not show the list alone as the page.
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def list_context(request: HttpRequest, study: Study) -> dict[str, Any]:
+    """What templates/annotation/_worklist.html needs to show the list that the address asks for."""
+    query = WorklistQuery.parse(request.GET, request.user.pk)
+    listing = worklist(study, query)
+    return assigning_context(request, study) | {
         "listing": listing,
         "filters": [
             {
@@ -33,15 +59,21 @@ def study(request: HtmxRequest, study_id: int) -> HttpResponse:
             }
             for value, label in [("", "All"), *SmearImage.State.choices]
         ],
+        "editor_address": query.editor_address(),
         "previous_address": query.address(page=str(listing.page.number - 1)),
         "next_address": query.address(page=str(listing.page.number + 1)),
     }
-    template = "annotation/_worklist.html"
-    if not request.htmx:
-        template = "annotation/worklist.html"
-        context |= study_context(request, found, "worklist")
-        context |= {"next_image": next_unfinished(found), "sorts": SORTS}
-    response = render(request, template, context)
-    # One address, two answers: the browser's cache must not show the list alone as the page.
-    patch_vary_headers(response, ["HX-Request"])
-    return response
+
+
+def assigning_context(request: HttpRequest, study: Study) -> dict[str, Any]:
+    """What templates/annotation/_assignee.html needs beside its image, and every page of a study with it."""
+    context = study_context(request, study, "worklist")
+    members = members_of(study, request.user)
+    query = WorklistQuery.parse(request.GET, request.user.pk)
+    return context | {
+        "members": members,
+        "member_ids": {member.id for member in members},
+        "is_reviewer": context["role"] is not None and context["role"].includes(Role.REVIEWER),
+        # Where an assignment leads back to.
+        "address": query.address(page=query.page),
+    }

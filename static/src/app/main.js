@@ -1,6 +1,7 @@
 // Every page loads this: htmx set up for a policy without inline style or eval, and the small parts of the frame.
 import htmx from "htmx.org";
 import { csrfToken } from "../csrf.js";
+import "./worklist.js";
 
 // The content security policy allows neither a style element made by htmx nor eval.
 htmx.config.includeIndicatorStyles = false;
