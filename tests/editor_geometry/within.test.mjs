@@ -15,7 +15,7 @@ test("centre and half of the area count", () => {
     { name: "hardly", border: disc(105, 50, 20) },
     { name: "outside", border: disc(150, 50, 20) },
     // The middle of its bounds is inside, but its bulk is not.
-    { name: "bent", border: polygon([60, 54], [110, 54], [110, 40], [138, 40], [138, 70], [110, 70], [110, 56], [60, 56]) },
+    { name: "bent", border: polygon([60, 54], [110, 54], [110, 40], [138, 40], [138, 70], [110, 70], [60, 56]) },
     { name: "point", border: { kind: "point", cx: 99, cy: 1 } },
     { name: "other point", border: { kind: "point", cx: 101, cy: 1 } },
   ];
