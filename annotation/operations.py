@@ -97,7 +97,8 @@ def _one(batch: Batch, change: Change) -> Result:
         else:
             if cell is None:
                 raise Refusal("There is no such cell in this image.")
-            if cell.version != change.version:
+            if cell.version != change.version or cell.pk in batch.overtaken:
+                batch.overtaken.add(cell.pk)
                 return Result(change.id, STALE, cell, "The cell was changed by somebody else in the meantime.")
             _CHANGES[change.kind](batch, cell, change)
             cell.version += 1

@@ -19,6 +19,8 @@ from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from annotation.api.session import SomebodyElse
+
 API = "/api/"
 DISK_FULL = "The disk of the server is full: nothing of this was kept, so keep it and try again later."
 NO_DATABASE = "The database of the server does not answer: nothing of this was kept, so keep it and try again."
@@ -34,6 +36,8 @@ def answer(exc: Exception, context: dict[str, Any]) -> Response | None:
         response = exception_handler(exc, context)
         assert response is not None
         response.data = {"detail": SIGNED_OUT, "code": "signed_out"}
+        if isinstance(exc, SomebodyElse):
+            response.data = {"detail": str(exc), "code": "signed_out", "user": exc.name}
         return response
     trouble = _trouble(exc)
     if trouble is not None:

@@ -228,6 +228,17 @@ def test_what_follows_a_stale_operation_on_its_cell_is_stale_too(
     assert [result.status for result in outcome.results] == ["stale", "stale"]
 
 
+def test_a_second_change_never_slips_in_where_the_first_was_overtaken(
+    image: SmearImage, drawn: Cell, annotator: User, teammate: User
+) -> None:
+    # One change of the other's brings the cell to the version that the second of these was meant to change.
+    one(image, teammate, change("reshape", drawn.pk, 1, border=LARGER))
+    mine = [change("reshape", drawn.pk, 1, border=ROUND), change("delete", drawn.pk, 2)]
+    assert [result.status for result in apply(image.pk, annotator, mine).results] == ["stale", "stale"]
+    drawn.refresh_from_db()
+    assert (drawn.border, drawn.status) == (LARGER, "confirmed")
+
+
 def test_cells_of_other_images_are_unknown(
     image: SmearImage, annotator: User, other_study: Study, make_image: Any
 ) -> None:
