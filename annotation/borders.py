@@ -11,9 +11,10 @@ A border is a JSON object in image pixels, origin top left, y down:
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
-from shapely import GEOSException, make_valid, set_precision
+from shapely import GEOSException, make_valid, polygons, set_precision
 from shapely.geometry import MultiPolygon, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
@@ -201,11 +202,15 @@ def _clean_polygon(points: Any, width: int, height: int) -> Border:
         raise BorderError("A polygon needs at least 3 points.")
     if len(points) > MAX_POINTS:
         raise BorderError(f"A polygon has at most {MAX_POINTS} points, not {len(points)}.")
-    ring = _without_repeats([_place(point) for point in points])
+    if _plain(points):
+        rounded = [(round(x, DECIMALS) + 0.0, round(y, DECIMALS) + 0.0) for x, y in points]
+    else:
+        rounded = [_place(point) for point in points]
+    ring = _without_repeats(rounded)
     if len(ring) < 3:
         raise BorderError("The polygon's points fall on fewer than 3 places.")
     try:
-        polygon = Polygon(ring)
+        polygon = polygons(ring)
         inside = all(0 <= x <= width and 0 <= y <= height for x, y in ring)
         if not inside or not polygon.is_valid:
             ring = _mended(polygon, width, height)
@@ -216,16 +221,19 @@ def _clean_polygon(points: Any, width: int, height: int) -> Border:
     return {"kind": "polygon", "points": [[x, y] for x, y in ring]}
 
 
+def _plain(points: Sequence[Any]) -> bool:
+    """All are pairs of numbers near the image: a batch brings thousands, and one look at all is faster than each."""
+    if not (set(map(type, points)) <= {list, tuple} and set(map(len, points)) == {2}):
+        return False
+    values = list(chain.from_iterable(points))
+    # The sum is no number where one of them is none, and comparisons would not say so.
+    return set(map(type, values)) <= {float, int} and max(map(abs, values)) <= FARTHEST and math.isfinite(sum(values))
+
+
 def _place(point: Any) -> tuple[float, float]:
     if not isinstance(point, list | tuple) or len(point) != 2:
         raise BorderError("Each point of a polygon is a pair x, y.")
-    x, y = point
-    # A batch brings thousands of these, nearly all of them plain numbers: the checks that explain come after.
-    if not (type(x) is float and -FARTHEST <= x <= FARTHEST):
-        x = _number(x, "x")
-    if not (type(y) is float and -FARTHEST <= y <= FARTHEST):
-        y = _number(y, "y")
-    return round(x, DECIMALS) + 0.0, round(y, DECIMALS) + 0.0
+    return _round(_number(point[0], "x")), _round(_number(point[1], "y"))
 
 
 def _mended(polygon: Polygon, width: int, height: int) -> list[tuple[float, float]]:
@@ -256,15 +264,15 @@ def _without_repeats(ring: Sequence[tuple[float, float]]) -> list[tuple[float, f
 def _largest(shape: BaseGeometry) -> Polygon:
     """The largest polygon within a geometry, without its holes: a cell's border is one ring."""
     parts = [shape] if isinstance(shape, Polygon) else list(getattr(shape, "geoms", []))
-    polygons: list[Polygon] = []
+    found: list[Polygon] = []
     for part in parts:
         if isinstance(part, Polygon) and part.area > 0:
-            polygons.append(Polygon(part.exterior))
+            found.append(Polygon(part.exterior))
         elif isinstance(part, MultiPolygon):
-            polygons.extend(Polygon(p.exterior) for p in part.geoms)
-    if not polygons:
+            found.extend(Polygon(p.exterior) for p in part.geoms)
+    if not found:
         raise BorderError("The polygon has no area inside the image.")
-    return max(polygons, key=lambda p: p.area)
+    return max(found, key=lambda p: p.area)
 
 
 def _number(value: Any, name: str) -> float:
