@@ -73,6 +73,14 @@ test("a long way of many pushes keeps the number of vertices bounded", () => {
   near(area(result), Math.PI * 45 ** 2, 150);
 });
 
+test("pushed along in small steps, a straight edge gets few vertices", () => {
+  let result = round;
+  for (let y = 150; y > 50; y -= 1) result = pushed(result, [125, y], [125, y - 1], 10);
+  assertValid(result);
+  const straight = result.points.filter(([x, y]) => Math.abs(x - 115) < 0.5 && y > 75 && y < 125);
+  assert.ok(straight.length <= 12, String(straight.length));
+});
+
 test("adding covers the border, taking stays within it", () => {
   const radius = fc.integer({ min: 2, max: 30 });
   check(fc.property(cell, stroke, radius, (shape, line, r) => {

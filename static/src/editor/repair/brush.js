@@ -11,7 +11,7 @@ export function added(border, path, radius) {
   if (!ring || areaOfRings(intersection([ring], brush)) < UNTOUCHED) return border;
   const whole = largest(union([ring, ...brush]));
   if (!whole || areaOfRings([whole]) - areaOfRings([ring]) < UNTOUCHED) return border;
-  return tidy(whole, ring, radius) ?? border;
+  return tidy(whole, ring, path, radius) ?? border;
 }
 
 /**
@@ -24,7 +24,7 @@ export function taken(border, path, radius) {
   const rest = largest(difference([ring], brushed(path, radius)));
   if (!rest) return null;
   if (areaOfRings([ring]) - areaOfRings([rest]) < UNTOUCHED) return border;
-  return tidy(rest, ring, radius);
+  return tidy(rest, ring, path, radius);
 }
 
 /**
@@ -46,7 +46,7 @@ export function pushed(border, from, to, radius) {
     points = pushedOnce(points, [from[0] + share * way[0], from[1] + share * way[1]], radius, ahead);
   }
   if (points === ring) return border;
-  return tidy(points, ring, radius) ?? border;
+  return tidy(points, ring, [from, to], radius) ?? border;
 }
 
 /** Whether a disc moved from one point to another may meet one of the ring's edges; never wrongly no. */
@@ -58,6 +58,13 @@ function meetsEdge(ring, from, to, radius) {
 
 function brushed(path, radius) {
   return union(swept(douglasPeucker(path, radius * 0.04), radius));
+}
+
+function distanceToLine(point, line) {
+  return line.reduce(
+    (least, to, i) => Math.min(least, distanceToSegment(point, line[Math.max(0, i - 1)], to)),
+    Infinity,
+  );
 }
 
 function pushedOnce(ring, [cx, cy], radius, ahead) {
@@ -86,10 +93,13 @@ function pushedOnce(ring, [cx, cy], radius, ahead) {
   return moved ? result : ring;
 }
 
-/** A brushed ring as a border: what the brush left as it was stays so, its own rim loses needless points. */
-function tidy(ring, before, radius) {
+/**
+ * A brushed ring as a border. Away from the brush it stays point for point; near it, needless points go: a brush that
+ * is moved on in many small steps would otherwise leave a trail of them.
+ */
+function tidy(ring, before, path, radius) {
   const key = ([x, y]) => `${Math.round(x * 100)} ${Math.round(y * 100)}`;
-  const old = new Set(before.map(key));
+  const old = new Set(before.filter((point) => distanceToLine(point, path) > 2 * radius).map(key));
   const valid = polygon(ring);
   if (!valid) return null;
   const light = thinned(valid.points, Math.max(0.06, radius * 0.015), (point) => old.has(key(point)));

@@ -1,8 +1,9 @@
 // Several borders become one.
 import { difference, grown, intersection, largest, polygon, ringOf, swept, union } from "./clip.js";
-import { distanceToSegment } from "./simplify.js";
+import { distanceToSegment, thinned } from "./simplify.js";
 import { twiceArea } from "./simple-ring.js";
 
+const FILLET = 0.15; // pixels: the ends of a bridge are rounded no finer
 const SEAM = 0.5; // pixels: borders this close touch, whatever gap is allowed (rounding parts those of a split)
 
 /**
@@ -24,7 +25,11 @@ export function merged(borders, gap = 0) {
     if (next.length >= parts.length) break;
     parts = next;
   }
-  return polygon(largest(parts)) ?? { reason: "The borders enclose nothing." };
+  const whole = largest(parts);
+  if (!whole) return { reason: "The borders enclose nothing." };
+  const key = ([x, y]) => `${Math.round(x * 100)} ${Math.round(y * 100)}`;
+  const old = new Set(rings.flat().map(key));
+  return polygon(thinned(whole, FILLET, (point) => old.has(key(point))));
 }
 
 const enclosing = (rings) => rings.filter((ring) => twiceArea(ring) > 0);

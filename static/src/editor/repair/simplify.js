@@ -157,7 +157,7 @@ function sized(ring, twice) {
 /** Douglas-Peucker at the coarsest of some tolerances that leaves enough vertices to stay round. */
 function withFewVertices(ring) {
   const size = Math.sqrt(Math.abs(twiceArea(ring)));
-  for (const share of [0.006, 0.003, 0.0015]) {
+  for (const share of [0.004, 0.002, 0.001]) {
     const result = closedDouglasPeucker(ring, size * share);
     if (result.length >= FEWEST && result.length <= MOST) return result;
   }
