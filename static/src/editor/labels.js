@@ -1,9 +1,13 @@
 // The study's label scheme at the side, and what a number key or a click makes of a cell's labels.
 
 export class Scheme {
-  /** @param groups the study's label groups as the API gives them */
-  constructor(groups) {
+  /**
+   * @param groups the study's label groups as the API gives them
+   * @param texts [{id, name}] of what can be written about a cell
+   */
+  constructor(groups, texts = []) {
     this.groups = groups;
+    this.texts = texts;
     this.labels = groups.flatMap((group) => group.labels.map((label) => ({ ...label, group })));
     this.byKey = new Map(this.labels.filter((label) => label.key).map((label) => [label.key, label]));
   }
@@ -22,9 +26,11 @@ export class Scheme {
 
 /** The buttons of the scheme; `press(label)` is told of clicks. */
 export class LabelPanel {
+  #target;
   #buttons = new Map();
 
   constructor(target, scheme, press) {
+    this.#target = target;
     for (const group of scheme.groups) {
       const set = document.createElement("fieldset");
       set.className = "label-group";
@@ -36,30 +42,24 @@ export class LabelPanel {
       legend.append(kind);
       set.append(legend);
       for (const label of scheme.labels.filter((each) => each.group === group)) {
-        const button = document.createElement("button");
-        button.type = "button";
-        button.className = "label-button";
-        button.dataset.label = label.id;
-        button.setAttribute("aria-pressed", "false");
-        button.title = label.key ? `${label.name} (key ${label.key})` : label.name;
-        const swatch = document.createElement("span");
-        swatch.className = "swatch";
-        swatch.style.background = label.colour;
-        const name = document.createElement("span");
-        name.className = "label-name";
-        name.textContent = label.name;
-        button.append(swatch, name);
-        if (label.key) {
-          const key = document.createElement("kbd");
-          key.textContent = label.key;
-          button.append(key);
-        }
-        button.addEventListener("click", () => press(label));
+        const button = this.#button(label);
+        button.addEventListener("click", (event) => {
+          press(label);
+          // After a click with the mouse the keys are the image's again.
+          if (event.detail) document.getElementById("map").focus();
+        });
         set.append(button);
         this.#buttons.set(label.id, button);
       }
       target.append(set);
     }
+    target.addEventListener("keydown", (event) => this.#step(event));
+  }
+
+  /** Put the focus on the selected cell's label, or else on the first. */
+  focus() {
+    const buttons = [...this.#buttons.values()];
+    (buttons.find((button) => button.getAttribute("aria-pressed") === "true") ?? buttons[0])?.focus();
   }
 
   /** Show what the selected cells have; a label that only some have is "mixed". */
@@ -68,7 +68,42 @@ export class LabelPanel {
       const having = cells.filter((cell) => cell.labels.includes(id)).length;
       const state = having === 0 ? "false" : having === cells.length ? "true" : "mixed";
       button.setAttribute("aria-pressed", state);
-      button.disabled = !canEdit || cells.length === 0;
+      // Not "disabled": who has come here by the keyboard stays here.
+      button.setAttribute("aria-disabled", !canEdit || cells.length === 0);
     }
+  }
+
+  #button(label) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "label-button";
+    button.dataset.label = label.id;
+    button.setAttribute("aria-pressed", "false");
+    button.title = label.key ? `${label.name} (key ${label.key})` : label.name;
+    const swatch = document.createElement("span");
+    swatch.className = "swatch";
+    swatch.style.background = label.colour;
+    const name = document.createElement("span");
+    name.className = "label-name";
+    name.textContent = label.name;
+    button.append(swatch, name);
+    if (label.key) {
+      const key = document.createElement("kbd");
+      key.textContent = label.key;
+      button.append(key);
+    }
+    return button;
+  }
+
+  /** Arrow keys go from label to label, Esc back to the image. */
+  #step(event) {
+    const buttons = [...this.#target.querySelectorAll("button")];
+    const now = buttons.indexOf(event.target);
+    const way = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1 }[event.key];
+    if (event.key === "Escape") document.getElementById("map").focus();
+    else if (way && now >= 0) buttons[(now + way + buttons.length) % buttons.length].focus();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
   }
 }

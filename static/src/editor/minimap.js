@@ -1,0 +1,99 @@
+// The whole image small in a corner, with a frame around what is in view. Only where there is more than is in view.
+
+const WIDTH = 176; // pixels of the screen
+const NARROW = 900;
+
+export class Minimap {
+  #element;
+  #canvas;
+  #frame;
+  #layers;
+  #session = null;
+  #drawn = null;
+  #on;
+
+  constructor(element, { editor, layers, preferences }) {
+    this.#element = element;
+    this.#canvas = element.querySelector("canvas");
+    this.#frame = element.querySelector("[data-frame]");
+    this.#layers = layers;
+    this.#on = preferences.get("minimap", true);
+    editor.register({
+      minimap: () => {
+        this.#on = !this.#on;
+        preferences.set("minimap", this.#on);
+        this.#place();
+      },
+    });
+    layers.map.on("postrender", () => this.#place());
+    element.addEventListener("pointerdown", (event) => this.#grab(event));
+    element.addEventListener("pointermove", (event) => element.hasPointerCapture(event.pointerId) && this.#go(event));
+  }
+
+  show(session) {
+    this.#session = session;
+    const { width, height } = session.image;
+    this.#element.style.width = `${WIDTH}px`;
+    this.#element.style.height = `${Math.round((WIDTH * height) / width)}px`;
+    this.#place();
+  }
+
+  #place() {
+    for (const button of document.querySelectorAll('[data-command="minimap"]')) {
+      button.setAttribute("aria-pressed", this.#on);
+    }
+    if (!this.#session || !this.#layers.map.getSize()) return;
+    const { width, height } = this.#session.image;
+    const [x0, y0, x1, y1] = this.#layers.inView;
+    const edge = 2 * this.#layers.resolution;
+    const whole = x0 <= edge && y0 <= edge && x1 >= width - edge && y1 >= height - edge;
+    const shown = this.#on && !whole && innerWidth >= NARROW;
+    if (this.#element.hidden === shown) this.#element.hidden = !shown;
+    if (!shown) return;
+    if (this.#drawn !== this.#session) this.#draw();
+    const share = (value, all) => `${100 * Math.max(0, Math.min(1, value / all))}%`;
+    const { style } = this.#frame;
+    style.left = share(x0, width);
+    style.top = share(y0, height);
+    style.right = share(width - x1, width);
+    style.bottom = share(height - y1, height);
+  }
+
+  /** Once an image, made small beside the main thread. */
+  async #draw() {
+    const session = (this.#drawn = this.#session);
+    const { width, height } = session.image;
+    const scale = (WIDTH * devicePixelRatio) / width;
+    const size = { resizeWidth: Math.round(width * scale), resizeHeight: Math.max(1, Math.round(height * scale)) };
+    this.#canvas.hidden = true;
+    let small;
+    try {
+      small = await createImageBitmap(session.picture, { ...size, resizeQuality: "medium" });
+    } catch {
+      // The image was left meanwhile.
+      return;
+    }
+    if (session !== this.#session) return;
+    this.#canvas.width = size.resizeWidth;
+    this.#canvas.height = size.resizeHeight;
+    this.#canvas.getContext("2d").drawImage(small, 0, 0);
+    this.#canvas.hidden = false;
+    small.close();
+  }
+
+  #grab(event) {
+    if (event.button !== 0) return;
+    event.preventDefault();
+    this.#element.setPointerCapture(event.pointerId);
+    this.#go(event);
+  }
+
+  #go(event) {
+    const box = this.#element.getBoundingClientRect();
+    const { width, height } = this.#session.image;
+    const share = (value) => Math.max(0, Math.min(1, value));
+    const x = share((event.clientX - box.left) / box.width) * width;
+    const y = share((event.clientY - box.top) / box.height) * height;
+    this.#layers.centreOn([x, y], 0);
+  }
+}
