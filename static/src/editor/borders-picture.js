@@ -21,6 +21,7 @@ export class BordersPicture {
   #items = new Map();
   #order = 0;
   #hidden = new Set();
+  #only = null;
   #canvas = document.createElement("canvas");
   #frame = null;
   #source = null;
@@ -50,10 +51,17 @@ export class BordersPicture {
     this.#source?.changed();
   }
 
+  /** Show only the cells of which this is true; null: all of them. */
+  set only(shows) {
+    if (shows === this.#only) return;
+    this.#only = shows;
+    this.#source?.changed();
+  }
+
   /** Cells whose bounds lie within `reach` image pixels of a point. */
   near([x, y], reach) {
     const box = { minX: x - reach, minY: y - reach, maxX: x + reach, maxY: y + reach };
-    return this.#index.search(box).map(({ id }) => this.#cells.get(id));
+    return this.#seen(this.#index.search(box).map(({ id }) => this.#cells.get(id)));
   }
 
   /** Cells have changed (null: all of them). */
@@ -101,6 +109,10 @@ export class BordersPicture {
     }
   }
 
+  #seen(cells) {
+    return this.#only ? cells.filter(this.#only) : cells;
+  }
+
   #paint(extent, resolution, pixelRatio, size) {
     this.#canvas.width = Math.round(size[0]);
     this.#canvas.height = Math.round(size[1]);
@@ -122,7 +134,7 @@ export class BordersPicture {
       .map(({ id }) => this.#cells.get(id));
     context.save();
     context.setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
-    paintBorders(context, found, this.#scheme, { resolution, labels: this.#labels });
+    paintBorders(context, this.#seen(found), this.#scheme, { resolution, labels: this.#labels });
     context.restore();
   }
 

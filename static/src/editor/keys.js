@@ -1,32 +1,60 @@
-// What each key does, in one table: the handler, the help and the tooltips read it. VIA's and CVAT's keys where
-// they do not clash; numbers belong to the study's labels (labels.js).
+// What each key does unless a person has bound it otherwise (key-bindings.js), in one table: the handler, the help and
+// the tooltips read it. VIA's and CVAT's keys where they do not clash; numbers belong to the study's labels (labels.js).
 
-/** [command, keys as shown, what it does, group]; a key is written as `keyOf` names it. */
+/** [command, its usual keys, what it does, group]; a key is written as `keyOf` of key-names.js names it. */
 export const KEYS = [
   ["select", ["q"], "Select and repair", "Tools"],
-  ["polygon", ["w"], "Draw a polygon", "Tools"],
+  ["polygon", ["w"], "Draw a polygon: clicks, or freehand", "Tools"],
   ["ellipse", ["e"], "Draw an ellipse", "Tools"],
-  ["finish", ["Enter"], "Finish the polygon; accept the selected proposal", "Drawing and proposals"],
+  ["circle", ["o"], "Draw a circle", "Tools"],
+  ["rectangle", ["r"], "Draw a rectangle", "Tools"],
+  ["point", ["x"], "Mark a cell whose border is not drawn yet", "Tools"],
+  ["reshape", ["t"], "Reshape a border by a stroke across it", "Tools"],
+  ["brush", ["u"], "Push a border, add to it, take from it", "Tools"],
+  ["split", ["k"], "Split a cell by a line", "Tools"],
+  ["region", ["g"], "Settle or select all in a drawn region", "Tools"],
+  ["brush-smaller", ["["], "Smaller brush (also Ctrl+wheel)", "Repair"],
+  ["brush-larger", ["]"], "Larger brush", "Repair"],
+  ["merge", ["m", "j"], "Merge the selected cells into one", "Repair"],
+  ["share-edges", ["Shift+s"], "Fit the selected cells to their neighbours: shared edges", "Repair"],
+  ["simplify", ["y"], "Fewer vertices on the selected borders", "Repair"],
+  ["smooth", ["Shift+y"], "Smooth the selected borders", "Repair"],
+  ["snap", ["s"], "Snap to neighbours on and off (Alt: the other way)", "Repair"],
+  ["finish", ["Enter"], "Finish the border; accept the selected proposal", "Drawing and proposals"],
   ["back", ["Backspace"], "Take the last vertex back; else delete", "Drawing and proposals"],
   ["cancel", ["Escape"], "Give up drawing; deselect", "Drawing and proposals"],
   ["accept-all", ["Shift+Enter"], "Accept all proposals shown", "Drawing and proposals"],
+  ["accept-above", ["Shift+a"], "Accept all proposals above a score", "Drawing and proposals"],
   ["delete", ["Delete", "d"], "Delete the selected cells; reject a proposal", "Drawing and proposals"],
-  ["undo", ["Ctrl+z"], "Undo", "Drawing and proposals"],
+  ["undo", ["Ctrl+z"], "Undo; while drawing, the last vertex", "Drawing and proposals"],
   ["redo", ["Ctrl+y", "Ctrl+Shift+z"], "Redo", "Drawing and proposals"],
-  ["next-cell", ["Tab", "."], "Next cell, open proposals first", "Selecting"],
-  ["previous-cell", ["Shift+Tab", ","], "Previous cell", "Selecting"],
+  ["next-cell", ["Tab", "."], "Next cell of the list", "Selecting"],
+  ["previous-cell", ["Shift+Tab", ","], "Previous cell of the list", "Selecting"],
   ["select-all", ["a", "Ctrl+a"], "Select all cells", "Selecting"],
+  ["select-near", ["Shift+g"], "Select the nearest cell as well", "Selecting"],
+  ["copy", ["c", "Ctrl+c"], "Copy the selected cells with their labels", "Selecting"],
+  ["paste", ["v", "Ctrl+v"], "Paste at the pointer, on any image", "Selecting"],
+  ["find-cell", ["/"], "Find cells by their label", "Selecting"],
   ["left", ["ArrowLeft"], "With a selection: move it by 1 px (Shift: 10). Without: previous image", "Selecting"],
   ["right", ["ArrowRight"], "With a selection: move it. Without: next image", "Selecting"],
   ["up", ["ArrowUp"], "Move the selection up", "Selecting"],
   ["down", ["ArrowDown"], "Move the selection down", "Selecting"],
+  ["attributes", ["Space"], "Labels and texts of the selected cell (tap; Space+drag pans)", "Labels"],
+  ["certainty", ["Shift+c"], "How sure: sure, likely, unsure, not said", "Labels"],
   ["zoom-in", ["+"], "Zoom in (also the wheel)", "View"],
   ["zoom-out", ["-"], "Zoom out", "View"],
   ["fit", ["="], "Whole image", "View"],
   ["borders", ["b"], "Borders on and off", "View"],
   ["labels", ["l"], "Label names on and off", "View"],
+  ["bare", ["h"], "The image alone, on and off, or while held", "View"],
+  ["proposals", ["Shift+p"], "Proposals on and off", "View"],
+  ["confirmed", ["Shift+b"], "Confirmed cells on and off", "View"],
+  ["minimap", ["Shift+m"], "Overview of the image on and off", "View"],
+  ["adjust", ["z"], "Brightness and colours: yours, or as the image is", "View"],
+  ["adjust-reset", ["Shift+z"], "Brightness and colours as the image is, for good", "View"],
+  ["channel", ["Shift+v"], "Next channel: colour, red, green, blue, grey, nuclear stain", "View"],
   ["panel", ["i"], "Side panel on and off", "View"],
-  ["next-image", ["n"], "Next image", "Images"],
+  ["next-image", ["n", "f"], "Next image; while drawing, finish", "Images"],
   ["previous-image", ["p"], "Previous image", "Images"],
   ["help", ["F1", "?"], "This help", "Images"],
 ];
@@ -35,57 +63,12 @@ export const GESTURES = [
   ["Drag a vertex or handle", "Reshape; the yellow handle turns an ellipse"],
   ["Drag an edge, or Ctrl+click it", "Add a vertex"],
   ["Alt+click or Ctrl+click a vertex", "Remove it"],
-  ["Drag inside the selected cell", "Move it"],
-  ["Drag beside it, or Space+drag", "Pan"],
+  ["Drag inside a selected cell", "Move all that is selected"],
+  ["Drag beside it, Space+drag, wheel button", "Pan"],
   ["Shift+click", "Select one more"],
+  ["Shift+drag, Ctrl+drag", "Select by a box: more, or anew"],
+  ["Drag with the polygon tool", "Draw freehand; Shift+move too"],
+  ["Right click while drawing", "Take the last vertex back"],
+  ["Shift or Alt with the brush", "Add to a border, take from it"],
+  ["Two fingers; a long press", "Pan and zoom; select"],
 ];
-
-const NAMES = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Delete: "Del" };
-
-/** A key as people read it. */
-export function keyLabel(key) {
-  return key
-    .split(/(?<=.)\+/)
-    .map((part) => NAMES[part] ?? (part.length === 1 ? part.toUpperCase() : part))
-    .join("+");
-}
-
-function keyOf(event) {
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  // Shift is part of how + and ? are typed, and no key of its own there.
-  const shift = event.shiftKey && (event.key.length > 1 || /[a-z]/.test(key)) ? "Shift+" : "";
-  return (event.ctrlKey || event.metaKey ? "Ctrl+" : "") + shift + key;
-}
-
-const COMMANDS = new Map(KEYS.flatMap(([command, keys]) => keys.map((key) => [key, command])));
-
-/**
- * Listen for keys. `run(command, event)` answers false where the command has nothing to do here, and the key keeps
- * its usual meaning; `number(digit)` sets labels; `space(held)` pans.
- */
-export function listen(run, number, space) {
-  const elsewhere = (event) =>
-    event.target.closest("input:not([type=checkbox]), textarea, select, dialog, .menu") !== null;
-  addEventListener("keydown", (event) => {
-    if (elsewhere(event) || event.isComposing || event.altKey) return;
-    if (event.key === " " && !event.target.closest("button, summary, a")) {
-      space(true);
-      event.preventDefault();
-      return;
-    }
-    const key = keyOf(event);
-    const arrow = event.key.startsWith("Arrow");
-    const command = COMMANDS.get(arrow ? event.key : key);
-    // On a button or a row of the list these keys do what they do there.
-    if (event.target.closest("button, a, summary") && ["Enter", "Tab", "Shift+Tab"].includes(key)) return;
-    if (/^[0-9]$/.test(key)) {
-      if (number(key)) event.preventDefault();
-    } else if (command && run(command, event) !== false) {
-      event.preventDefault();
-    }
-  });
-  addEventListener("keyup", (event) => {
-    if (event.key === " ") space(false);
-  });
-  addEventListener("blur", () => space(false));
-}

@@ -1,5 +1,5 @@
 // What the side panel says about the selected cell or cells.
-import { areaOf, extentsOf } from "./geometry.js";
+import { areaOf, extentsOf, outline } from "./geometry.js";
 import { nameOf } from "./cell-list.js";
 
 export class SelectedCell {
@@ -30,7 +30,7 @@ export class SelectedCell {
       const { kind } = cell.border;
       this.#title.textContent = nameOf(cell, this.#scheme);
       const parts = [kind[0].toUpperCase() + kind.slice(1)];
-      if (kind !== "point") parts.push(size.pair(extentsOf(cell.border)), size.area(areaOf(cell.border)));
+      if (kind !== "point") parts.push(...factsOf(cell.border, size));
       this.#facts.textContent = parts.join(", ");
     } else {
       const proposals = cells.filter((cell) => cell.status === "proposed").length;
@@ -38,4 +38,20 @@ export class SelectedCell {
       this.#facts.textContent = proposals ? `${proposals} of them proposals` : "";
     }
   }
+}
+
+/** How large a border is: what hematologists say of a cell is the diameter of the circle of its area. */
+function factsOf(border, size) {
+  const area = areaOf(border);
+  const ring = outline(border);
+  const perimeter = ring.reduce((sum, [x, y], i) => {
+    const [nextX, nextY] = ring[(i + 1) % ring.length];
+    return sum + Math.hypot(nextX - x, nextY - y);
+  }, 0);
+  return [
+    size.pair(extentsOf(border)),
+    size.area(area),
+    `diameter ${size.length(2 * Math.sqrt(area / Math.PI))}`,
+    `perimeter ${size.length(perimeter)}`,
+  ];
 }
