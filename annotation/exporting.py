@@ -9,6 +9,7 @@ from typing import TextIO
 
 from django.db.models import Prefetch
 
+from annotation.borders import is_point
 from annotation.formats import coco, csv, via_project
 from annotation.formats.rows import CellRow, Choice, Group, ImageRow
 from annotation.label_choice import current_choice
@@ -31,12 +32,13 @@ class Exported:
 def export(study: Study, format: str, target: Path, *, deleted: bool = False) -> Exported:
     """Write the study to a file, under another name until it is whole. Raises OSError; the target is then as before.
 
-    COCO has no place for images that nobody has annotated and leaves them out; `deleted` adds the borders that
+    COCO has no place for images that nobody has annotated, nor for points, and leaves both out; `deleted` adds the borders that
     people rejected to the CSV table.
     """
     if format not in FORMATS:
         raise ValueError(f"The format is one of {', '.join(FORMATS)}, not {format!r}.")
-    rows = StudyRows(study, touched_only=format == "coco", deleted=deleted and format == "csv")
+    plain = format == "coco"
+    rows = StudyRows(study, touched_only=plain, points=not plain, deleted=deleted and format == "csv")
     handle, name = tempfile.mkstemp(dir=target.absolute().parent, prefix=f".{target.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
@@ -53,18 +55,23 @@ def export(study: Study, format: str, target: Path, *, deleted: bool = False) ->
 
 def _write(stream: TextIO, study: Study, format: str, rows: "StudyRows") -> None:
     if format == "via":
-        via_project.write(stream, study.name, rows.groups, rows)
+        via_project.write(stream, study.name, rows.groups, rows, rows.texts)
     elif format == "coco":
         coco.write(stream, study.name, rows.categories(), rows)
     else:
-        csv.write(stream, rows.groups, rows)
+        csv.write(stream, rows.groups, rows, rows.texts)
 
 
 class StudyRows:
     """The images of a study with their cells, in order of arrival, a few at a time; may be iterated again."""
 
-    def __init__(self, study: Study, *, touched_only: bool = False, deleted: bool = False) -> None:
+    def __init__(self, study: Study, *, touched_only: bool = False, points: bool = True, deleted: bool = False) -> None:
         self.study = study
+        self._points = points
+        self.points_left_out = 0
+        attributes = study.text_attributes.all()
+        self._texts = {attribute.pk: attribute.name for attribute in attributes}
+        self.texts = list(self._texts.values())
         self._images = SmearImage.objects.filter(study=study)
         self._untouched = self._images.unannotated().count() if touched_only else 0
         if touched_only:
@@ -85,9 +92,9 @@ class StudyRows:
         return [*(label for group in self.groups if not group.multiple for label in group.labels), *names.distinct()]
 
     def __iter__(self) -> Iterator[ImageRow]:
-        self.images = self.cells = self.ignored = 0
+        self.images = self.cells = self.ignored = self.points_left_out = 0
         self._names = {}
-        cells = Cell.objects.filter(status__in=self._status).with_correction().prefetch_related("labels")
+        cells = Cell.objects.filter(status__in=self._status).with_correction().prefetch_related("labels", "texts")
         rows = (
             self._images.select_related("patient")
             .order_by("pk")
@@ -112,16 +119,30 @@ class StudyRows:
             image.state,
             image.patient.code if image.patient else None,
             image.patient.diagnosis if image.patient else None,
-            [self._cell(cell) for cell in image.cells.all()],
+            [self._cell(cell) for cell in self._cells(image)],
         )
+
+    def _cells(self, image: SmearImage) -> list[Cell]:
+        cells = list(image.cells.all())
+        if self._points:
+            return cells
+        drawn = [cell for cell in cells if not is_point(cell.border)]
+        self.points_left_out += len(cells) - len(drawn)
+        return drawn
 
     def _cell(self, cell: Cell) -> CellRow:
         by_group: dict[str, list[Label]] = {}
-        for label_id in current_choice(cell.labels.all()).labels:
+        current = current_choice(cell.labels.all(), cell.texts.all())
+        for label_id in current.labels:
             label = self._labels[label_id]
             by_group.setdefault(label.group.name, []).append(label)
         choices = tuple(
-            Choice(group, labels[0].group.multiple, tuple(label.name for label in labels))
+            Choice(
+                group,
+                labels[0].group.multiple,
+                tuple(label.name for label in labels),
+                tuple(current.confidence.get(label.pk) for label in labels),
+            )
             for group, labels in by_group.items()
         )
         return CellRow(
@@ -134,6 +155,7 @@ class StudyRows:
             cell.ignored_class,
             cell.origin,
             getattr(cell, "correction", None) or "",
+            {self._texts[attribute_id]: text for attribute_id, text in current.texts.items()},
         )
 
     def notes(self) -> Iterator[str]:
@@ -143,6 +165,8 @@ class StudyRows:
             yield f"{open_} proposals that nobody has accepted or rejected are not exported."
         if self._untouched:
             yield f"{self._untouched} images that nobody has annotated are not exported."
+        if self.points_left_out:
+            yield f"{self.points_left_out} points are not exported: COCO holds no cell without a border."
         for name, count in self._names.items():
             if count > 1:
                 yield f"{count} images are named {name}: the export cannot tell them apart."

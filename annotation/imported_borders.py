@@ -16,6 +16,7 @@ from annotation.formats.records import (
 )
 from annotation.formats.via import normal_id
 from annotation.models import Cell, CellLabel, Label, LabelGroup, Operation, SmearImage, Study
+from annotation.revision import next_revision
 
 _State = SmearImage.State
 # For labels that a source brings along; after Paul Tol's scheme, as those of the default scheme.
@@ -124,14 +125,19 @@ def add_record(image: SmearImage, record: ImageRecord, selection: Selection, boo
         return added
     too_long = [region for region in new if len(region.class_name) > 200]
     added.skipped.extend(Skipped(record.name, f"{region.region.where}: Its class is too long.") for region in too_long)
-    _write(image, [region for region in new if len(region.class_name) <= 200], book, added)
+    new = [region for region in new if len(region.class_name) <= 200]
     target = _target(record, bool(placed.regions))
     unreadable = bool(placed.skipped) and not placed.regions
-    if image.state in SmearImage.UNTOUCHED and target != image.state and not unreadable:
-        Cell.objects.filter(image=image, status=Cell.Status.PROPOSED).update(shadowed=True)
+    added.annotated = image.state in SmearImage.UNTOUCHED and target != image.state and not unreadable
+    if added.annotated:
         image.state = target
-        image.save(update_fields=["state"])
-        added.annotated = True
+    if new or added.annotated:
+        revision = next_revision(image, "state")
+        _write(image, new, book, added)
+    if added.annotated and Cell.objects.filter(image=image, status=Cell.Status.PROPOSED).update(shadowed=True):
+        # Proposals that vanish have no change of their own: whoever has the image open reads it anew.
+        image.replaced_in = revision
+        image.save(update_fields=["replaced_in"])
     return added
 
 
@@ -160,7 +166,13 @@ def _write(image: SmearImage, regions: list[PlacedRegion], book: LabelBook, adde
     labels: list[CellLabel] = []
     for region in regions:
         ignored_class = region.class_name if region.ignored else ""
-        cell = Cell(image=image, origin=Cell.Origin.IMPORTED, ignored=region.ignored, ignored_class=ignored_class)
+        cell = Cell(
+            image=image,
+            origin=Cell.Origin.IMPORTED,
+            ignored=region.ignored,
+            ignored_class=ignored_class,
+            revision=image.revision,
+        )
         cell.place(region.border, image)
         cells.append(cell)
         labels.extend(CellLabel(cell=cell, label=label) for label in book.of(region))

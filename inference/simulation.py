@@ -18,6 +18,7 @@ from annotation.formats.truth import TruthCell
 from annotation.image_state import set_state
 from annotation.models import Cell, Membership, Operation, Role, SmearImage, Study
 from annotation.operations import APPLIED, Change, apply
+from annotation.revision import next_revision
 from inference.overlap import Truth, best_matches, share_inside
 
 ACCEPTED_FROM = 0.7
@@ -78,6 +79,9 @@ def correct(image_id: int, truth: Sequence[TruthCell], user: User) -> None:
         )
         matches = best_matches([p.border for p in shown], [Truth(c.border) for c in cells], MOVED_FROM)
         matched = {match.proposal: match for match in matches}
+        # What the play changes beside the operations: whoever has the image open reads it anew.
+        image.replaced_in = next_revision(image)
+        image.save(update_fields=["replaced_in"])
         _keep_ignored(image, regions)
         changes = []
         for index, proposal in enumerate(shown):
@@ -129,7 +133,13 @@ def _keep_ignored(image: SmearImage, regions: Sequence[TruthCell]) -> None:
     for region in regions:
         if any(iou(region.border, border) > 0.99 for border in present):
             continue
-        row = Cell(image=image, origin=Cell.Origin.IMPORTED, ignored=True, ignored_class=region.class_name)
+        row = Cell(
+            image=image,
+            origin=Cell.Origin.IMPORTED,
+            ignored=True,
+            ignored_class=region.class_name,
+            revision=image.revision,
+        )
         row.place(dict(region.border), image)
         rows.append(row)
     Cell.objects.bulk_create(rows)

@@ -7,8 +7,10 @@ from typing import Any
 
 from django.conf import settings
 
+from annotation.borders import bounds, is_point
 from annotation.label_choice import current_choice
-from annotation.models import Cell, CellLabel, Label, LabelGroup, SmearImage, Study
+from annotation.models import Cell, CellLabel, CellText, Label, LabelGroup, SmearImage, Study
+from annotation.points import median_size, region_around
 from annotation.store import ImageStore
 from training.snapshot import SCHEMA, SnapshotError, write_snapshot
 
@@ -30,7 +32,7 @@ class FrozenSnapshot:
 def freeze(study: Study) -> FrozenSnapshot:
     """Write the study's finished images as a snapshot folder named by its hash; the same data is written once.
 
-    Costs six queries, and a hard link an image. Raises RoundRefused where there is nothing to learn from or an image
+    Costs seven queries, and a hard link an image. Raises RoundRefused where there is nothing to learn from or an image
     is gone from the store.
     """
     images = list(SmearImage.objects.filter(study=study).finished().select_related("patient").prefetch_related("names"))
@@ -125,16 +127,26 @@ def _stored_files(images: list[SmearImage]) -> dict[str, Path]:
 
 
 def _borders(study: Study) -> dict[int, list[dict[str, Any]]]:
-    """Confirmed borders of the finished images by image, in order of id, so that the same rows give the same hash."""
-    rows = (
+    """Confirmed borders of the finished images by image, in order of id, so that the same rows give the same hash.
+
+    A point is an ignored region of the size of the snapshot's median cell (annotation/points.py).
+    """
+    cells = (
         Cell.objects.filter(image__study=study, image__state__in=SmearImage.FINISHED)
         .confirmed()
         .order_by("pk")
-        .values_list("pk", "image_id", "border", "x0", "y0", "x1", "y1", "ignored")
+        .values_list("pk", "image_id", "border", "x0", "y0", "x1", "y1", "ignored", "image__width", "image__height")
+    )
+    rows = list(cells)
+    size = median_size(
+        (x0, y0, x1, y1) for _, _, border, x0, y0, x1, y1, ignored, _, _ in rows if not ignored and not is_point(border)
     )
     labels = _labels(study)
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for pk, image_id, border, x0, y0, x1, y1, ignored in rows:
+    for pk, image_id, border, x0, y0, x1, y1, ignored, width, height in rows:
+        if is_point(border):
+            border, ignored = region_around(border, size, width, height), True
+            x0, y0, x1, y1 = bounds(border, width, height)
         found[image_id].append(
             {
                 "id": str(pk),
@@ -149,9 +161,13 @@ def _borders(study: Study) -> dict[int, list[dict[str, Any]]]:
 
 def _labels(study: Study) -> dict[Any, set[str]]:
     """The names of the labels that hold for each cell."""
-    rows = CellLabel.objects.filter(cell__image__study=study, cell__image__state__in=SmearImage.FINISHED)
+    finished = {"cell__image__study": study, "cell__image__state__in": SmearImage.FINISHED}
     by_cell: dict[Any, list[CellLabel]] = defaultdict(list)
-    for row in rows.order_by("pk"):
+    for row in CellLabel.objects.filter(**finished).order_by("pk"):
         by_cell[row.cell_id].append(row)
+    # Who has only written something about a cell has spoken too, and it is their choice that holds.
+    texts: dict[Any, list[CellText]] = defaultdict(list)
+    for text in CellText.objects.filter(**finished).order_by("pk"):
+        texts[text.cell_id].append(text)
     names = dict(Label.objects.filter(group__study=study).values_list("pk", "name"))
-    return {cell: {names[label] for label in current_choice(own).labels} for cell, own in by_cell.items()}
+    return {cell: {names[label] for label in current_choice(own, texts[cell]).labels} for cell, own in by_cell.items()}

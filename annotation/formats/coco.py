@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from annotation.borders import Border, area, outline
 from annotation.formats.records import (
+    PERSONAL,
     FormatError,
     ImageRecord,
     LabelGroupRecord,
@@ -53,6 +54,8 @@ def read(document: Any, path: Path) -> Records:
         records.images.append(record)
     groups: dict[str, LabelGroupRecord] = {}
     annotations = document["annotations"]
+    if any(_personal(entry) for entry in annotations or () if isinstance(entry, dict)):
+        records.notes.append(PERSONAL)
     for index, entry in enumerate(annotations if isinstance(annotations, list) else []):
         where = f"Annotation {shortened(entry.get('id', index))}" if isinstance(entry, dict) else f"Annotation {index}"
         owner = by_id.get(str(entry.get("image_id"))) if isinstance(entry, dict) else None
@@ -128,6 +131,15 @@ def _region(
     return Region(where, border, classes, ignored=crowd, labels=tuple(labels))
 
 
+def _personal(entry: Mapping[str, Any]) -> bool:
+    own = entry.get("marrowloop")
+    if not isinstance(own, dict):
+        return False
+    groups = own.get("labels")
+    said = isinstance(groups, dict) and any(isinstance(g, dict) and g.get("confidence") for g in groups.values())
+    return bool(own.get("texts")) or said
+
+
 def _border(entry: Mapping[str, Any], crowd: bool) -> Border:
     segmentation = entry.get("segmentation")
     if isinstance(segmentation, dict):
@@ -170,7 +182,8 @@ def _same_outline(original: Mapping[str, Any], border: Border) -> bool:
 
 
 def write(stream: TextIO, study: str, categories: Iterable[str], images: Iterable[ImageRow]) -> None:
-    """Write rows as one COCO document, an image at a time. `images` is iterated twice.
+    """Write rows as one COCO document, an image at a time. `images` is iterated twice, and holds no points: COCO
+    has no place for a cell without a border.
 
     `categories` are the names of cell types and ignored classes in use; "cell" and "ignored" are added.
     """
@@ -217,8 +230,14 @@ def _annotation(index: int, image: int, cell: CellRow, ids: Mapping[str, int]) -
             "border": cell.border,
             "ignored_class": cell.ignored_class,
             "labels": {
-                choice.group: {"multiple": choice.multiple, "names": list(choice.names)} for choice in cell.choices
+                choice.group: {
+                    "multiple": choice.multiple,
+                    "names": list(choice.names),
+                    **({"confidence": choice.sure} if choice.sure else {}),
+                }
+                for choice in cell.choices
             },
+            **({"texts": dict(cell.texts)} if cell.texts else {}),
         },
     }
 

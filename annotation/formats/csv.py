@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from annotation.borders import area
+from annotation.borders import area, is_point
 from annotation.formats.records import (
+    PERSONAL,
     FormatError,
     ImageRecord,
     LabelGroupRecord,
@@ -48,6 +49,7 @@ COLUMNS = (
     "border",
 )
 ONE, MANY = "label: ", "labels: "
+SURE, TEXT = "confidence: ", "text: "
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
@@ -55,10 +57,14 @@ def is_table(text: str) -> bool:
     return text.startswith(",".join(COLUMNS))
 
 
-def write(stream: TextIO, groups: Sequence[Group], images: Iterable[ImageRow]) -> None:
-    """Write rows as CSV, an image at a time. Sizes in pixels and, where the image's scale is known, in µm²."""
+def write(stream: TextIO, groups: Sequence[Group], images: Iterable[ImageRow], texts: Sequence[str] = ()) -> None:
+    """Write rows as CSV, an image at a time. Sizes in pixels and, where the image's scale is known, in µm²; a point
+    has none. Confidences stand in the order of the labels beside them. `texts` are the study's text attributes.
+    """
     writer = csv.writer(stream)
-    writer.writerow([*COLUMNS, *((MANY if group.multiple else ONE) + group.name for group in groups)])
+    more = [(MANY if group.multiple else ONE) + group.name for group in groups]
+    more += [*(SURE + group.name for group in groups), *(TEXT + name for name in texts)]
+    writer.writerow([*COLUMNS, *more])
     for row in images:
         image = [
             _safe(row.name),
@@ -70,13 +76,16 @@ def write(stream: TextIO, groups: Sequence[Group], images: Iterable[ImageRow]) -
             "" if row.um_per_pixel is None else row.um_per_pixel,
         ]
         for cell in row.cells:
-            writer.writerow([*image, *_cell(cell, row.um_per_pixel), *_labels(cell, groups)])
+            said = [_safe(cell.texts.get(name, "")) for name in texts]
+            writer.writerow(
+                [*image, *_cell(cell, row.um_per_pixel), *_labels(cell, groups), *_confidences(cell, groups), *said]
+            )
         if not row.cells:
-            writer.writerow([*image, *[""] * (len(COLUMNS) - len(image) + len(groups))])
+            writer.writerow([*image, *[""] * (len(COLUMNS) - len(image) + len(more))])
 
 
 def _cell(cell: CellRow, um_per_pixel: float | None) -> list[Any]:
-    pixels = area(cell.border)
+    pixels = None if is_point(cell.border) else area(cell.border)
     return [
         cell.id,
         cell.status,
@@ -86,8 +95,8 @@ def _cell(cell: CellRow, um_per_pixel: float | None) -> list[Any]:
         _safe(cell.ignored_class),
         cell.border["kind"],
         *cell.bounds,
-        round(pixels, 2),
-        "" if um_per_pixel is None else round(pixels * um_per_pixel**2, 4),
+        "" if pixels is None else round(pixels, 2),
+        "" if um_per_pixel is None or pixels is None else round(pixels * um_per_pixel**2, 4),
         json.dumps(cell.border),
     ]
 
@@ -95,6 +104,16 @@ def _cell(cell: CellRow, um_per_pixel: float | None) -> list[Any]:
 def _labels(cell: CellRow, groups: Sequence[Group]) -> list[str]:
     names = {choice.group: choice.names for choice in cell.choices}
     return [_safe(_joined(names.get(group.name, ()), group.multiple)) for group in groups]
+
+
+def _confidences(cell: CellRow, groups: Sequence[Group]) -> list[str]:
+    found = {choice.group: choice for choice in cell.choices if choice.sure}
+    return [
+        "; ".join(f"{choice.sure[name]:g}" if name in choice.sure else "" for name in choice.names)
+        if (choice := found.get(group.name))
+        else ""
+        for group in groups
+    ]
 
 
 def _joined(names: Sequence[str], multiple: bool) -> str:
@@ -133,6 +152,8 @@ def read(text: str, path: Path) -> Records:
     reader = csv.DictReader(io.StringIO(text))
     columns = [name for name in reader.fieldnames or [] if name.startswith((ONE, MANY))]
     groups = {name: (name.split(": ", 1)[1], name.startswith(MANY)) for name in columns}
+    said = [name for name in reader.fieldnames or [] if name.startswith((SURE, TEXT))]
+    personal = False
     classes: set[str] = set()
     for index, row in enumerate(reader, start=2):
         name = _plain(row["image"])
@@ -142,6 +163,7 @@ def read(text: str, path: Path) -> Records:
             records.images.append(record)
         if not row["cell"] or row["status"] == "deleted":
             continue
+        personal = personal or any(row[column] for column in said)
         try:
             region = _region(row, f"Row {index}", groups)
         except RecordError as fault:
@@ -149,6 +171,8 @@ def read(text: str, path: Path) -> Records:
             continue
         classes.update(region.classes)
         record.regions.append(region)
+    if personal:
+        records.notes.append(PERSONAL)
     records.groups = [LabelGroupRecord(name, multiple, own=True) for name, multiple in groups.values()]
     records.classes = tuple(sorted(classes))
     return records

@@ -14,6 +14,10 @@ from typing import Any
 from annotation.borders import Border, BorderError, clean
 
 
+# A note on what our own exports hold and no import brings back.
+PERSONAL = "Texts and confidences are left out: they belong to the person who gave them."
+
+
 class FormatError(ValueError):
     """An annotation source that cannot be used at all; the message says why in one sentence."""
 

@@ -1,5 +1,6 @@
 """What an export writes: one image with its cells, in one form for all formats. Knows no database."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from annotation.borders import Border, Bounds
@@ -16,16 +17,24 @@ class Group:
 
 @dataclass(frozen=True)
 class Choice:
-    """The labels of one group that a cell carries now."""
+    """The labels of one group that a cell carries now; `confidence` is 0 to 1 for each, None where not said."""
 
     group: str
     multiple: bool
     names: tuple[str, ...]
+    confidence: tuple[float | None, ...] = ()
+
+    @property
+    def sure(self) -> dict[str, float]:
+        """The confidence by label, where it was said."""
+        pairs = zip(self.names, self.confidence, strict=False)
+        return {name: value for name, value in pairs if value is not None}
 
 
 @dataclass(frozen=True)
 class CellRow:
-    """One border. `bounds` are x0, y0, x1, y1 in pixels, clipped to the image; `correction` as Correction has it."""
+    """One border. `bounds` are x0, y0, x1, y1 in pixels, clipped to the image; `correction` as Correction has it;
+    `texts` are what was written about it, by the name of the text attribute."""
 
     id: str
     border: Border
@@ -36,6 +45,7 @@ class CellRow:
     ignored_class: str
     origin: str
     correction: str
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

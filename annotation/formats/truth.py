@@ -4,15 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from annotation.borders import Border
+from annotation.borders import Border, bounds, is_point
 from annotation.formats.detect import read_records
 from annotation.formats.matching import ImageNames, match
 from annotation.formats.records import Records, Selection, Skipped, place
+from annotation.points import median_size, region_around
 
 
 @dataclass(frozen=True)
 class TruthCell:
-    """One border of the truth. An ignored one counts neither as hit nor as miss."""
+    """One border of the truth. An ignored one counts neither as hit nor as miss.
+
+    A point of the source is an ignored region of the size of the truth's median cell (annotation/points.py).
+    """
 
     border: Border
     ignored: bool
@@ -63,4 +67,19 @@ def truth_of(records: Records, selection: Selection, image_sizes: Mapping[str, t
         if not placed.regions and placed.skipped:
             continue  # Nothing could be read: that is no image without cells.
         truth.images[name] = [TruthCell(p.border, p.ignored, p.class_name) for p in placed.regions]
+    _spread_points(truth, image_sizes)
     return truth
+
+
+def _spread_points(truth: Truth, image_sizes: Mapping[str, tuple[int, int]]) -> None:
+    drawn = [
+        cell for cells in truth.images.values() for cell in cells if not cell.ignored and not is_point(cell.border)
+    ]
+    size = median_size(bounds(cell.border) for cell in drawn)
+    for name, cells in truth.images.items():
+        truth.images[name] = [
+            TruthCell(region_around(cell.border, size, *image_sizes[name]), True, cell.class_name)
+            if is_point(cell.border)
+            else cell
+            for cell in cells
+        ]

@@ -14,6 +14,7 @@ from typing import Any
 
 from annotation.borders import Border
 from annotation.formats.records import (
+    PERSONAL,
     FormatError,
     ImageRecord,
     LabelGroupRecord,
@@ -35,6 +36,9 @@ STATE = "marrowloop_state"
 PATIENT = "marrowloop_patient"
 DIAGNOSIS = "marrowloop_diagnosis"
 UM_PER_PIXEL = "marrowloop_um_per_pixel"
+CONFIDENCE = "marrowloop_confidence"
+# What somebody wrote about a cell, with the normal id of the text attribute behind it.
+TEXT = "marrowloop_text_"
 # The beginning of the description that marks an attribute as one of our label groups.
 OWN_GROUP = "Marrowloop label group: "
 CSV_COLUMNS = (
@@ -237,6 +241,16 @@ def _fill(
     class_attribute: str | None,
 ) -> None:
     """Turn raw regions into Regions, once the attribute that holds the class is known."""
+    said = {
+        str(key)
+        for _, regions in raw
+        for _, region in regions
+        if isinstance(region, dict) and isinstance(region.get("region_attributes"), dict)
+        for key, value in region["region_attributes"].items()
+        if value and (str(key) == CONFIDENCE or str(key).startswith(TEXT))
+    }
+    if said:
+        records.notes.append(PERSONAL)
     used = {
         str(key)
         for _, regions in raw
@@ -314,7 +328,7 @@ def _border(shape: Any) -> Border:
             raise RecordError("An open line is not a border.")
         return {"kind": "polygon", "points": points}
     if name == "point":
-        raise RecordError("A point is not a border.")
+        return {"kind": "point", **{key: number(shape.get(key), f"Its {key}") for key in ("cx", "cy")}}
     raise RecordError(f"The shape {shortened(name)} is not known.")
 
 

@@ -11,12 +11,14 @@ from typing import Any, TextIO
 from annotation.borders import Border
 from annotation.formats.rows import CellRow, Group, ImageRow
 from annotation.formats.via import (
+    CONFIDENCE,
     DIAGNOSIS,
     IGNORED,
     IGNORED_CLASS,
     OWN_GROUP,
     PATIENT,
     STATE,
+    TEXT,
     UM_PER_PIXEL,
     normal_id,
 )
@@ -28,10 +30,13 @@ _MOST_RADIO_BUTTONS = 5
 
 
 class ViaScheme:
-    """The study's label groups as VIA's region attributes: ids that VIA can handle, one for each name."""
+    """The study's label groups and texts as VIA's region attributes: ids that VIA can handle, one for each name."""
 
-    def __init__(self, groups: Sequence[Group]) -> None:
+    def __init__(self, groups: Sequence[Group], texts: Sequence[str] = ()) -> None:
         self.groups = groups
+        self.texts: dict[str, str] = {}
+        for text in texts:
+            self.texts[text] = _free(TEXT + normal_id(text), self.texts.values())
         self.ids: dict[str, str] = {}
         self.options: dict[str, dict[str, str]] = {}
         for group in groups:
@@ -58,6 +63,8 @@ class ViaScheme:
             "default_options": {},
         }
         region[IGNORED_CLASS] = _text("what the ignored region holds")
+        region[CONFIDENCE] = _text("how sure the annotator is of a label, 0 to 1")
+        region |= {id_: _text(text) for text, id_ in self.texts.items()}
         file = {
             STATE: _text("state of the image: new, proposed, in_progress, annotated, reviewed"),
             PATIENT: _text("pseudonym of the patient"),
@@ -72,6 +79,10 @@ class ViaScheme:
             ids = [self.options[choice.group][name] for name in choice.names]
             if ids:
                 values[self.ids[choice.group]] = dict.fromkeys(ids, True) if choice.multiple else ids[0]
+        sure = [f"{name}: {value:g}" for choice in cell.choices for name, value in choice.sure.items()]
+        if sure:
+            values[CONFIDENCE] = "; ".join(sure)
+        values |= {self.texts[name]: text for name, text in cell.texts.items()}
         if cell.ignored:
             values[IGNORED] = {"yes": True}
             if cell.ignored_class:
@@ -79,9 +90,11 @@ class ViaScheme:
         return values
 
 
-def write(stream: TextIO, study: str, groups: Sequence[Group], images: Iterable[ImageRow]) -> None:
-    """Write rows as one project, an image at a time."""
-    scheme = ViaScheme(groups)
+def write(
+    stream: TextIO, study: str, groups: Sequence[Group], images: Iterable[ImageRow], texts: Sequence[str] = ()
+) -> None:
+    """Write rows as one project, an image at a time. `texts` are the names of the study's text attributes."""
+    scheme = ViaScheme(groups, texts)
     colour = next((scheme.ids[group.name] for group in groups if not group.multiple), "__via_default_region_color__")
     stream.write('{"_via_settings": ' + json.dumps(_settings(study, colour)) + ',\n"_via_img_metadata": {')
     keys: dict[str, None] = {}
