@@ -1,35 +1,38 @@
 // What can be done to an image: the commands that keys and buttons call, each under its name in keys.js.
 import { sameState, stateOf } from "./cells.js";
 import { newId } from "./new-id.js";
-import { reshaped, SelectTool } from "./tools/select.js";
-import { EllipseTool } from "./tools/ellipse.js";
-import { PolygonTool } from "./tools/polygon.js";
+import { toolBox, toolsOf } from "./tools/index.js";
+import { reshaped } from "./tools/select.js";
+import { Snapping } from "./tools/snapping.js";
 import { ToolPointer } from "./tools/tool.js";
 
 export class Editor {
   canEdit = true;
-  #shown = { borders: true, labels: true };
   #session = null;
   #commands = new Map();
 
-  /** `go(direction)` opens another image. */
-  constructor({ layers, scheme, hints, go }) {
-    Object.assign(this, { layers, scheme, hints, go });
-    this.tools = {
-      select: new SelectTool(this),
-      polygon: new PolygonTool(this),
-      ellipse: new EllipseTool(this),
-    };
+  /** `go(direction)` opens another image; `listed()` are the cells as the list has them. */
+  constructor({ layers, scheme, hints, go, listed }) {
+    Object.assign(this, { layers, scheme, hints, go, listed });
+    this.snapping = new Snapping(layers);
+    this.tools = toolsOf(this);
     this.pointer = new ToolPointer(layers, this.tools.select);
     layers.map.addInteraction(this.pointer);
     this.use("select");
     this.#registerOwn();
+    this.toolBox = toolBox(this);
+    this.register(this.toolBox.commands);
   }
 
   /** Work on another image: the tool stays the same. */
   show(session) {
     this.pointer.tool.cancel?.();
     this.#session = session;
+    this.toolBox.show(session);
+  }
+
+  get session() {
+    return this.#session;
   }
 
   get image() {
@@ -81,19 +84,9 @@ export class Editor {
     this.history.change(changed.map(([cell, border]) => [cell.id, reshaped(cell, border)]), name);
   }
 
-  label(label) {
-    if (!this.selected.length) {
-      this.say("Select a cell first; then a number sets its label.");
-      return;
-    }
-    if (!this.#mayEdit()) return;
-    const cells = this.selected.filter((cell) => !cell.ignored);
-    const on = !cells.every((cell) => cell.labels.includes(label.id));
-    const targets = cells.map((cell) => [
-      cell.id,
-      { ...stateOf(cell), labels: this.scheme.pressed(cell.labels, label, on) },
-    ]);
-    this.history.change(targets, "Label");
+  /** Bring cells to new states (cells.js) as one step that can be undone: [[id, state], ...]. */
+  change(targets, name) {
+    return this.#mayEdit() && this.history.change(targets, name);
   }
 
   /** Add commands: name in keys.js to function(event); one that answers false has nothing to do here. */
@@ -103,6 +96,7 @@ export class Editor {
 
   /** One command by its name; false where it has nothing to do. */
   run(name, event) {
+    if (this.pointer.tool.takes?.(name, event)) return undefined;
     return this.#commands.get(name)?.(event) ?? undefined;
   }
 
@@ -132,8 +126,6 @@ export class Editor {
       "zoom-in": () => layers.zoomBy(1.5),
       "zoom-out": () => layers.zoomBy(1 / 1.5),
       fit: () => layers.fit(),
-      borders: () => this.#show("borders"),
-      labels: () => this.#show("labels"),
       "next-image": (event) => this.#step("next", event),
       "previous-image": (event) => this.#step("previous", event),
     });
@@ -202,14 +194,13 @@ export class Editor {
     this.say(`${direction === "undo" ? "Undone" : "Redone"}: ${done.name.toLowerCase()}.`);
   }
 
+  /** On to the next cell of the list, in its order. */
   #walk(step, event) {
     // Tab walks through the cells while the image has the focus, and leaves it after the last one.
     const tab = event.key === "Tab";
     if (tab && event.target.id !== "map") return false;
-    const proposals = this.cells.proposals();
-    const among = proposals.length ? proposals : this.cells.shown().filter((cell) => !cell.ignored);
-    if (!among.length) return tab ? false : undefined;
-    const order = among.toSorted((a, b) => Math.round((a.bounds[1] - b.bounds[1]) / 200) || a.bounds[0] - b.bounds[0]);
+    const order = this.listed().filter((cell) => !cell.ignored);
+    if (!order.length) return tab ? false : undefined;
     const now = order.findIndex((cell) => this.selection.has(cell.id));
     if (tab && now >= 0 && !order[now + step]) return false;
     const index = now < 0 ? (step > 0 ? 0 : order.length - 1) : (now + step + order.length) % order.length;
@@ -225,14 +216,5 @@ export class Editor {
   focus(id) {
     const cell = this.cells.get(id);
     if (cell) this.#focus(cell);
-  }
-
-  #show(what) {
-    this.#shown[what] = !this.#shown[what];
-    if (what === "borders") this.layers.showBorders(this.#shown.borders);
-    else this.layers.showLabels(this.#shown.labels);
-    for (const button of document.querySelectorAll(`[data-command="${what}"]`)) {
-      button.setAttribute("aria-pressed", this.#shown[what]);
-    }
   }
 }

@@ -202,7 +202,7 @@ export class Layers extends EventTarget {
       const feature = new Feature(this.#shape(drawn));
       feature.setStyle(selectedStyles(cell, this.#session.scheme));
       features.push(feature);
-      if (this.#handles && !cell.ignored) this.#addHandles(features, drawn);
+      if (this.#handles) this.#addHandles(features, drawn);
     }
     if (this.#sketch) this.#addSketch(features);
     this.#active.clear(true);

@@ -1,92 +1,205 @@
-// Draw a polygon: a click a vertex; Enter, a double click or a click on the first vertex finishes.
+// Draw a polygon: a click sets a vertex, a drag draws freehand, in any order. Enter, a double click, a click on the
+// first vertex or a stroke that comes back to it finishes. Undo and redo go vertex by vertex, stroke by stroke.
 import { areaOf, polygonOf } from "../geometry.js";
+import { polygon } from "../repair/clip.js";
+import { borderOfStroke } from "../repair/freehand.js";
+import { douglasPeucker } from "../repair/simplify.js";
+import { drawn } from "./drawn.js";
+import { inImage } from "./in-image.js";
 
 const DOUBLE_CLICK = 500; // ms
+const STEP = 2; // screen pixels between the points of a stroke
+const DETAIL = 0.5; // screen pixels: the hand is not finer
+const GAP = 0.15; // share of a stroke's length that may lack at its end: it is a loop all the same
+// What would leave the image, or delete a cell, while a border is half drawn.
+const LEAVING = ["next-image", "previous-image", "left", "right"];
 
 export class PolygonTool {
   name = "polygon";
-  hint = "Click around the cell. Enter or double click finishes, Backspace takes a vertex back, Esc gives up.";
+  hint = "Click around the cell, or drag to draw freehand. Enter or double click finishes, Backspace takes back, Esc gives up.";
   #editor;
-  #points = [];
+  #steps = []; // of points: one for a click, many for a stroke
+  #undone = [];
+  #stroke = null;
+  #trail = null;
+  #pressed = null;
   #pointer = null;
-  #clickedAt = 0;
+  #clicked = null;
 
   constructor(editor) {
     this.#editor = editor;
   }
 
   get drawing() {
-    return this.#points.length > 0;
+    return this.#steps.length > 0 || this.#stroke !== null;
+  }
+
+  get #points() {
+    return [...this.#steps.flat(), ...(this.#trail ?? []), ...(this.#stroke ?? [])];
   }
 
   stop() {
     this.cancel();
   }
 
-  move({ point, reach }) {
-    this.#pointer = point;
-    if (this.#points.length) this.#draw();
+  move({ point, reach }, event) {
+    const place = this.#snapped(point, event);
+    this.#pointer = place;
+    if (event.shiftKey && this.#steps.length) this.#follow((this.#trail ??= []), place);
+    else this.#endTrail();
+    if (this.drawing) this.#draw();
     return this.#closes(point, reach) ? "pointer" : "crosshair";
   }
 
-  click({ point, reach }) {
+  leave() {
+    this.#pointer = null;
+    if (this.drawing) this.#draw();
+  }
+
+  down({ point }, event) {
+    this.#pressed = this.#snapped(point, event);
+    return true;
+  }
+
+  drag({ point }, event) {
+    if (!this.#pressed) return;
+    this.#endTrail();
+    this.#stroke ??= [this.#pressed];
+    this.#pointer = null;
+    this.#follow(this.#stroke, this.#snapped(point, event));
+    this.#draw();
+  }
+
+  up({ point, reach }, wasDragged) {
+    const stroke = this.#stroke;
+    this.#pressed = this.#stroke = null;
+    if (!wasDragged || !stroke) return;
+    const alone = !this.#steps.length;
+    this.#add(douglasPeucker(stroke, DETAIL * this.#editor.layers.resolution));
+    const [first] = this.#steps[0];
+    const gap = Math.hypot(first[0] - point[0], first[1] - point[1]);
+    if (gap <= 2 * reach || (alone && gap <= GAP * lengthOf(stroke))) this.finish();
+  }
+
+  click({ point, reach }, event) {
+    this.#endTrail();
     if (this.#closes(point, reach)) {
       this.finish();
       return;
     }
-    const last = this.#points.at(-1);
     // OpenLayers calls any two quick clicks a double click; here two quick clicks in two places are two vertices.
-    if (last && Math.hypot(last[0] - point[0], last[1] - point[1]) <= reach) {
-      if (performance.now() - this.#clickedAt < DOUBLE_CLICK) this.finish();
+    const last = this.#clicked;
+    if (this.#steps.length && last && Math.hypot(last.point[0] - point[0], last.point[1] - point[1]) <= reach) {
+      if (performance.now() - last.at < DOUBLE_CLICK) this.finish();
       return;
     }
-    this.#clickedAt = performance.now();
-    this.#points.push(this.#inImage(point));
+    this.#clicked = { point, at: performance.now() };
+    this.#add([this.#snapped(point, event)]);
+    // A finger leaves no pointer behind.
+    if (event.pointerType === "touch") this.#pointer = null;
     this.#draw();
   }
 
   finish() {
-    if (!this.#points.length) return false;
-    const border = polygonOf(this.#points);
-    if (this.#points.length < 3 || areaOf(border) < 1) {
+    this.#endTrail();
+    if (!this.#steps.length) return false;
+    const border = this.#border();
+    if (!border || areaOf(border) < 1) {
       this.#editor.say("A border needs three vertices at least.");
       return true;
     }
     this.cancel();
-    this.#editor.create(border);
+    drawn(this.#editor, border);
     return true;
   }
 
   back() {
-    if (!this.#points.length) return false;
-    this.#points.pop();
-    this.#draw();
+    return this.#travel("undo");
+  }
+
+  /** While a border is half drawn, keys act on it and not on the cells. */
+  takes(command, event) {
+    if (command === "redo") return this.#travel("redo");
+    if (!this.drawing) return false;
+    if (command === "undo" || command === "delete") return this.#travel("undo");
+    if (command === "next-image" && event?.type === "keydown") return this.finish();
+    if (!LEAVING.includes(command)) return false;
+    event?.preventDefault();
+    this.#editor.say("Finish the border first (Enter), or give it up (Esc).");
     return true;
   }
 
+  /** A second finger: the stroke goes, the vertices stay. */
+  abort() {
+    this.#pressed = this.#stroke = this.#pointer = null;
+    this.#draw();
+  }
+
   cancel() {
-    const drawing = this.#points.length > 0;
-    this.#points = [];
+    const { drawing } = this;
+    this.#steps = [];
+    this.#undone = [];
+    this.#pressed = this.#stroke = this.#trail = this.#clicked = null;
     this.#editor.layers.sketch(null);
     return drawing;
   }
 
+  #border() {
+    const points = this.#points;
+    const byHand = this.#steps.some((step) => step.length > 1);
+    if (!byHand) return points.length < 3 ? null : polygonOf(points);
+    // One loop of the hand is tidied up; vertices that were clicked stay where they are.
+    return this.#steps.length === 1 ? borderOfStroke(points, this.#editor.layers.resolution) : polygon(points);
+  }
+
+  #travel(direction) {
+    const [from, to] = direction === "undo" ? [this.#steps, this.#undone] : [this.#undone, this.#steps];
+    this.#endTrail();
+    if (!from.length) return false;
+    to.push(from.pop());
+    this.#clicked = null;
+    this.#draw();
+    return true;
+  }
+
+  #add(points) {
+    this.#steps.push(points);
+    this.#undone = [];
+  }
+
+  #follow(line, point) {
+    const last = line.at(-1);
+    const step = STEP * this.#editor.layers.resolution;
+    if (!last || Math.hypot(last[0] - point[0], last[1] - point[1]) >= step) line.push(point);
+  }
+
+  /** Shift was let go: what the pointer drew meanwhile is one step. */
+  #endTrail() {
+    const trail = this.#trail;
+    this.#trail = null;
+    if (trail?.length > 1) this.#add(douglasPeucker(trail, DETAIL * this.#editor.layers.resolution));
+  }
+
   #closes([x, y], reach) {
-    const [first] = this.#points;
-    return this.#points.length >= 3 && Math.hypot(first[0] - x, first[1] - y) <= reach * 1.4;
+    const points = this.#points;
+    return points.length >= 3 && Math.hypot(points[0][0] - x, points[0][1] - y) <= reach * 1.4;
+  }
+
+  #snapped(point, event) {
+    return inImage(this.#editor.snapping.at(point, event), this.#editor.image);
   }
 
   #draw() {
-    if (!this.#points.length) {
+    const points = this.#points;
+    if (!points.length) {
       this.#editor.layers.sketch(null);
       return;
     }
-    const points = this.#pointer ? [...this.#points, this.#pointer] : this.#points;
-    this.#editor.layers.sketch({ points, vertices: this.#points });
+    const vertices = this.#steps.flatMap((step) => (step.length === 1 ? step : [step[0], step.at(-1)]));
+    this.#editor.layers.sketch({ points: this.#pointer ? [...points, this.#pointer] : points, vertices });
   }
+}
 
-  #inImage([x, y]) {
-    const { width, height } = this.#editor.image;
-    return [Math.max(0, Math.min(width, x)), Math.max(0, Math.min(height, y))];
-  }
+function lengthOf(line) {
+  return line.slice(1).reduce((sum, [x, y], i) => sum + Math.hypot(x - line[i][0], y - line[i][1]), 0);
 }

@@ -1,13 +1,21 @@
-// Select, move, and repair: vertices of polygons, handles of ellipses, circles and rectangles.
+// Select, move, and repair: vertices of polygons, handles of ellipses, circles and rectangles. Only a drag that began on
+// what is selected moves anything; a click never does.
 import { cellAt, stateOf } from "../cells.js";
-import { contains, dragged, handlesOf, moved, nearestEdge, withVertex, withoutVertex } from "../geometry.js";
+import { boundsOf, contains, dragged, handlesOf, moved, nearestEdge, withVertex, withoutVertex } from "../geometry.js";
 import { ROTATE_REACH } from "../layers.js";
+import { simplified } from "../repair/simplify.js";
+import { cellsWithin } from "../repair/within.js";
+import { inImage } from "./in-image.js";
+
+// Pixels that the vertices of an ellipse which becomes a polygon may leave its line.
+const AS_POLYGON = 0.3;
 
 export class SelectTool {
   name = "select";
-  hint = "Click a cell to select it (Shift adds). Drag the image to pan.";
+  hint = "Click a cell to select it (Shift adds), Shift+drag for a box. Drag its vertices or inside. Drag beside it to pan.";
   #editor;
   #grabbed = null;
+  #box = null;
 
   constructor(editor) {
     this.#editor = editor;
@@ -17,11 +25,10 @@ export class SelectTool {
     this.cancel();
   }
 
-  /** What lies under the pointer of the one selected cell: a handle, an edge of a polygon, its inside, or null. */
-  #part({ point, reach }) {
-    const { selection, cells, layers, canEdit } = this.#editor;
+  /** What lies under the pointer of the one selected cell: a handle, an edge, its inside, or null. */
+  #part({ point, reach }, event = {}) {
+    const { selection, selected: chosen, layers, canEdit } = this.#editor;
     if (!canEdit) return null;
-    const chosen = selection.ids.map((id) => cells.get(id)).filter((cell) => cell && !cell.ignored);
     if (chosen.length === 1) {
       const [cell] = chosen;
       const handles = handlesOf(cell.border, ROTATE_REACH * layers.resolution).map((handle) => ({
@@ -30,8 +37,10 @@ export class SelectTool {
       }));
       handles.sort((a, b) => a.distance - b.distance);
       if (handles[0].distance <= reach * 1.2) return { part: "handle", cell, handle: handles[0].handle };
-      const edge = nearestEdge(cell.border, point);
-      if (cell.border.kind === "polygon" && edge.distance <= reach) return { part: "edge", cell, edge };
+      const edge = cell.border.kind === "point" ? { distance: Infinity } : nearestEdge(cell.border, point);
+      // An ellipse stays one, until somebody asks for a vertex on its edge.
+      const takesVertex = cell.border.kind === "polygon" || event.ctrlKey || event.metaKey;
+      if (takesVertex && edge.distance <= reach) return { part: "edge", cell, edge };
     }
     // A smaller cell on top of the selected one is meant by itself.
     const under = cellAt(layers.near(point, reach), point, 0);
@@ -46,7 +55,7 @@ export class SelectTool {
   }
 
   move(place, event) {
-    const part = this.#part(place);
+    const part = this.#part(place, event);
     if (part?.part === "handle") {
       if (part.handle.role === "vertex") return event.altKey || event.ctrlKey ? "not-allowed" : "crosshair";
       return part.handle.role === "rotate" ? "grab" : "pointer";
@@ -57,32 +66,37 @@ export class SelectTool {
   }
 
   down(place, event) {
-    const part = this.#part(place);
-    if (!part || event.shiftKey) return false;
+    const part = this.#part(place, event);
+    const onLine = part?.part === "handle" || part?.part === "edge";
+    if (event.shiftKey || ((event.ctrlKey || event.metaKey) && !onLine)) {
+      this.#box = { from: place.point, adds: event.shiftKey, ring: null };
+      return true;
+    }
+    if (!part) return false;
     this.#grabbed = { ...part, from: place.point, border: part.cell.border };
     return true;
   }
 
-  drag({ point }) {
-    const { layers, selection, cells, image } = this.#editor;
+  drag({ point }, event) {
+    const { layers, selected, image, snapping } = this.#editor;
     const grabbed = this.#grabbed;
+    if (this.#box) this.#stretch(point);
     if (!grabbed) return;
     if (grabbed.part === "inside") {
       const [dx, dy] = [point[0] - grabbed.from[0], point[1] - grabbed.from[1]];
-      grabbed.targets = selection.ids
-        .map((id) => cells.get(id))
-        .filter((cell) => cell && !cell.ignored)
-        .map((cell) => [cell, moved(cell.border, dx, dy, image.width, image.height)]);
+      const { width, height } = image;
+      grabbed.targets = selected.map((cell) => [cell, moved(cell.border, dx, dy, width, height)]);
       for (const [cell, border] of grabbed.targets) layers.preview(cell.id, border);
       return;
     }
     if (grabbed.part === "edge") {
       // Dragging an edge makes a vertex there, and it is that vertex which is dragged from now on.
-      grabbed.border = withVertex(grabbed.border, grabbed.edge.index, point);
-      grabbed.handle = { role: "vertex", index: grabbed.edge.index + 1 };
-      grabbed.part = "handle";
+      const { border, index } = vertexOnEdge(grabbed.border, grabbed.edge.point);
+      Object.assign(grabbed, { border, handle: { role: "vertex", index }, part: "handle" });
     }
-    grabbed.border = dragged(grabbed.border, grabbed.handle, this.#inImage(point));
+    const snaps = grabbed.handle.role === "vertex";
+    const to = snaps ? snapping.at(point, event, grabbed.cell.id) : point;
+    grabbed.border = dragged(grabbed.border, grabbed.handle, inImage(to, image));
     grabbed.targets = [[grabbed.cell, grabbed.border]];
     layers.preview(grabbed.cell.id, grabbed.border);
   }
@@ -90,6 +104,8 @@ export class SelectTool {
   up(place, wasDragged) {
     const grabbed = this.#grabbed;
     this.#grabbed = null;
+    if (this.#box?.ring) this.#choose(this.#box);
+    this.#endBox();
     if (!grabbed?.targets || !wasDragged) return;
     const name = grabbed.part === "inside" ? "Move" : "Reshape";
     this.#editor.reshape(grabbed.targets, name);
@@ -98,7 +114,7 @@ export class SelectTool {
 
   click(place, event) {
     const { selection, layers, canEdit } = this.#editor;
-    const part = this.#part(place);
+    const part = this.#part(place, event);
     if (canEdit && (event.altKey || event.ctrlKey || event.metaKey) && part) {
       if (part.part === "handle" && part.handle.role === "vertex") {
         const border = withoutVertex(part.cell.border, part.handle.index);
@@ -107,7 +123,7 @@ export class SelectTool {
         return;
       }
       if (part.part === "edge") {
-        const border = withVertex(part.cell.border, part.edge.index, part.edge.point);
+        const { border } = vertexOnEdge(part.cell.border, part.edge.point);
         this.#editor.reshape([[part.cell, border]], "Add vertex");
         return;
       }
@@ -120,29 +136,55 @@ export class SelectTool {
     }
   }
 
+  /** A finger that rests: the cell under it is selected, or with the selecting tool one more. */
+  press(place) {
+    this.click(place, { shiftKey: this.#editor.pointer.tool === this });
+  }
+
   /** Esc: put back what is being dragged; true where something was. */
   cancel() {
     const grabbed = this.#grabbed;
+    const boxed = Boolean(this.#box?.ring);
     this.#grabbed = null;
-    if (!grabbed?.targets) return false;
+    if (this.#box) this.#endBox();
+    if (!grabbed?.targets) return boxed;
     for (const [cell] of grabbed.targets) this.#editor.layers.preview(cell.id, null);
     return true;
   }
 
   /** Arrow keys. */
   nudge(dx, dy) {
-    const { selection, cells, image } = this.#editor;
-    const targets = selection.ids
-      .map((id) => cells.get(id))
-      .filter((cell) => cell && !cell.ignored)
-      .map((cell) => [cell, moved(cell.border, dx, dy, image.width, image.height)]);
+    const { selected, image } = this.#editor;
+    const targets = selected.map((cell) => [cell, moved(cell.border, dx, dy, image.width, image.height)]);
     this.#editor.reshape(targets, "Move");
   }
 
-  #inImage([x, y]) {
-    const { width, height } = this.#editor.image;
-    return [Math.max(0, Math.min(width, x)), Math.max(0, Math.min(height, y))];
+  #stretch([x, y]) {
+    const [fx, fy] = this.#box.from;
+    this.#box.ring = [[fx, fy], [x, fy], [x, y], [fx, y]];
+    this.#editor.layers.sketch({ points: this.#box.ring });
   }
+
+  #endBox() {
+    this.#box = null;
+    this.#editor.layers.sketch(null);
+  }
+
+  #choose({ ring, adds }) {
+    const { layers, selection } = this.#editor;
+    const [x0, y0, x1, y1] = boundsOf({ kind: "polygon", points: ring });
+    const around = layers.near([(x0 + x1) / 2, (y0 + y1) / 2], Math.max(x1 - x0, y1 - y0) / 2);
+    const ids = cellsWithin(around.filter((cell) => !cell.ignored), ring).map((cell) => cell.id);
+    if (adds) selection.add(...ids);
+    else selection.only(...ids);
+  }
+}
+
+/** A border with a vertex more at a place on its edge, as a polygon, and the index of that vertex. */
+function vertexOnEdge(border, point) {
+  const polygon = border.kind === "polygon" ? border : simplified(border, AS_POLYGON);
+  const { index } = nearestEdge(polygon, point);
+  return { border: withVertex(polygon, index, point), index: index + 1 };
 }
 
 /** A cell's state with another border: a proposal that is reshaped is accepted by it. */
