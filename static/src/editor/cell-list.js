@@ -47,7 +47,10 @@ export class CellList {
     });
     this.#frame.addEventListener("keydown", (event) => this.#key(event));
     this.#frame.addEventListener("scroll", () => this.#soon(), { passive: true });
-    new ResizeObserver(() => this.#soon()).observe(this.#frame);
+    new ResizeObserver(() => {
+      this.#reveal = true;
+      this.#soon();
+    }).observe(this.#frame);
   }
 
   show({ cells, image, signal }) {

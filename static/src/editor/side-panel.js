@@ -63,11 +63,15 @@ export class SidePanel {
 
   #remember() {
     const kept = this.#preferences.get("parts", {});
+    // Parts that are open from the start tell it too, a moment later.
+    let ready = false;
+    setTimeout(() => (ready = true), 1000);
     for (const part of this.#parts) {
       part.open = kept[part.dataset.part] ?? part.open;
       part.addEventListener("toggle", () => {
         const open = Object.fromEntries(this.#parts.map((each) => [each.dataset.part, each.open]));
         this.#preferences.set("parts", open);
+        if (part.open && ready) part.scrollIntoView({ block: "nearest" });
       });
     }
     if (!this.#preferences.get("panel", true)) this.#showPanel(false);
