@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.apps import apps
-
 from annotation.borders import Border
-from annotation.models import Cell, Label, Operation, TextAttribute
+from annotation.models import Cell, CellLabel, Label, Operation, TextAttribute
 
 Kind = Operation.Kind
 Status = Cell.Status
@@ -83,14 +81,14 @@ def _arrival(cell: Cell, operations: list[Operation], said: _Said) -> CellVersio
     border = cell.border
     if operations:
         # The border that the first operation found is in the record that the database itself keeps.
-        events = apps.get_model("annotation", "CellEvent").objects.filter(pgh_obj_id=cell.pk).order_by("pgh_id")
+        events = Cell.pgh_event_models["insert"].objects.filter(pgh_obj_id=cell.pk).order_by("pgh_id")  # type: ignore[attr-defined]
         border = events.values_list("border", flat=True).first() or border
     what = "Imported" if cell.origin == Cell.Origin.IMPORTED else "Drawn"
     return CellVersion(1, cell.created_at, None, what, Status.CONFIRMED, border, said.current)
 
 
 def _imported_labels(cell: Cell) -> list[int]:
-    events = apps.get_model("annotation", "CellLabelEvent").objects
+    events = CellLabel.pgh_event_models["insert"].objects  # type: ignore[attr-defined]
     imported = events.filter(cell_id=cell.pk, annotator__isnull=True, pgh_label="insert").order_by("pgh_id")
     return list(imported.values_list("label_id", flat=True))
 

@@ -1,5 +1,6 @@
 from django.urls import URLPattern, URLResolver, path
 
+import annotation.api.schema  # noqa: F401 (registers itself)
 from annotation.api import (
     assignment,
     cell_history,

@@ -166,7 +166,11 @@ def test_the_api_takes_and_gives_them_by_id(
     response = post(client, image, drawn, labels=[label], confidence={str(label): 0.5}, texts={str(remark): "Ünklar"})
     assert response.status_code == 200
     given = response.json()["results"][0]["cell"]
-    assert (given["labels"], given["confidence"], given["texts"]) == ([label], {str(label): 0.5}, {str(remark): "Ünklar"})
+    assert (given["labels"], given["confidence"], given["texts"]) == (
+        [label],
+        {str(label): 0.5},
+        {str(remark): "Ünklar"},
+    )
     assert client.get(f"/api/v1/images/{image.pk}/").json()["cells"] == [given]
     assert client.get(f"/api/v1/studies/{image.study_id}/").json()["texts"] == [{"id": remark, "name": "Remark"}]
 
