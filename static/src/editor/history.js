@@ -1,6 +1,6 @@
 // Undo and redo as pairs of states of cells, so that going back works the same before a save and after it: it is
 // one more change, on the version that the cell has by then.
-import { operationsBetween, sameState, stateOf } from "./cells.js";
+import { sameState, stateOf } from "./cells.js";
 
 const LIMIT = 500;
 
@@ -76,9 +76,7 @@ export class History extends EventTarget {
   }
 
   #go(targets) {
-    for (const [id, to] of targets) {
-      for (const operation of operationsBetween(stateOf(this.#cells.get(id)), to)) this.#queue.add(id, operation);
-    }
+    for (const [id, to] of targets) this.#queue.bring(id, to);
     this.#tell();
   }
 

@@ -1,5 +1,5 @@
 // The state of the image and the steps out of it: annotated, reviewed, reopened.
-import { csrfToken } from "../csrf.js";
+import { silence } from "./sync/connection.js";
 
 const NAMES = {
   new: "New",
@@ -25,11 +25,16 @@ export class ImageState extends EventTarget {
   #chip;
   #buttons;
   #ask;
+  #connection;
+  #url;
   #say;
   state = "";
 
-  constructor({ chip, buttons, dialog, say }) {
+  /** `url(image)`: where the state of an image is set. */
+  constructor({ chip, buttons, dialog, connection, url, say }) {
     super();
+    this.#connection = connection;
+    this.#url = url;
     this.#chip = chip;
     this.#buttons = buttons;
     this.#say = say;
@@ -62,25 +67,22 @@ export class ImageState extends EventTarget {
     );
   }
 
-  async step(target, remaining) {
-    const { queue, urls, image } = this.#session;
-    if (!(await queue.flushed(10_000))) {
+  /** Take a step; `remaining` says what becomes of open proposals, `comment` why it is taken. */
+  async step(target, remaining, comment) {
+    const { changes, image } = this.#session;
+    if (!(await changes.flushed(10_000))) {
       this.#say("There are changes that are not saved yet. Try again when they are.");
       return;
     }
     let response;
     try {
-      response = await fetch(urls.state, {
-        method: "POST",
-        headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
-        body: JSON.stringify(remaining ? { state: target, remaining } : { state: target }),
-      });
-    } catch {
-      this.#say("The server cannot be reached. Try again.");
+      response = await this.#connection.post(this.#url(image.id), { state: target, remaining, comment });
+    } catch (error) {
+      this.#say(`Not done: ${silence(error)}. Try again.`);
       return;
     }
-    const answer = await response.json().catch(() => ({}));
     if (image !== this.#session.image) return;
+    const answer = response.answer ?? {};
     if (response.ok) {
       this.set(answer.state);
       this.dispatchEvent(new CustomEvent("change", { detail: { state: answer.state, reload: Boolean(remaining) } }));

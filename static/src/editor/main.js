@@ -1,18 +1,27 @@
 // The border editor: puts the parts of the page together and shows one image after another in it.
 import "ol/ol.css";
-import { CellList } from "./cell-list.js";
 import { Editor } from "./editor.js";
-import { addTooltips, fillHelp } from "./help.js";
+import { addTooltips, KeyDialog } from "./help.js";
 import { ImageHeading } from "./image-heading.js";
 import { ImageLoader, json } from "./image-loader.js";
 import { ImageState } from "./image-state.js";
-import { listen } from "./keys.js";
-import { LabelPanel, Scheme } from "./labels.js";
+import { KeyBindings } from "./key-bindings.js";
+import { listen } from "./key-listener.js";
+import { GESTURES, KEYS } from "./keys.js";
+import { Labelling } from "./labelling.js";
+import { Scheme } from "./labels.js";
 import { Layers } from "./layers.js";
+import { Minimap } from "./minimap.js";
 import { Hints, Notices, SaveStatus } from "./notices.js";
+import { Overlays } from "./overlays.js";
+import { Preferences } from "./preferences.js";
 import { scaleBar, sizes } from "./scale-bar.js";
-import { SelectedCell } from "./selected-cell.js";
-import { ImageSession, received } from "./session.js";
+import { ImageSession } from "./session.js";
+import { Connection } from "./sync/connection.js";
+import { Journal } from "./sync/journal.js";
+import { Outbox } from "./sync/outbox.js";
+import { SidePanel } from "./side-panel.js";
+import { ViewAdjust } from "./view-adjust.js";
 
 const element = (id) => document.getElementById(id);
 const page = element("editor");
@@ -28,26 +37,38 @@ const address = (name, id) => page.dataset[name].replace("/0/", `/${id}/`);
 async function start() {
   const loader = new ImageLoader((id) => address("imageUrl", id) + worklist);
   const first = Number(page.dataset.image);
-  const [study] = await Promise.all([json(page.dataset.studyUrl), loader.get(first)]);
-  const scheme = new Scheme(study.groups);
+  const connection = new Connection(page.dataset.user);
+  const journal = await Journal.open(page.dataset.user);
+  const outbox = new Outbox({ journal, connection, url: (id) => address("operationsUrl", id) });
+  // Without the person's own keys the usual ones work: no reason not to open the image.
+  const ownKeys = json(page.dataset.keysUrl).catch(() => null);
+  const [study, own] = await Promise.all([json(page.dataset.studyUrl), ownKeys, loader.get(first), outbox.start()]);
+  const scheme = new Scheme(study.groups, study.texts);
+  const bindings = new KeyBindings(KEYS, page.dataset.keysUrl);
+  bindings.load(own?.keys);
   const layers = new Layers(element("map"));
   let session = null;
   let asked = null;
   let size = sizes(null);
 
-  const editor = new Editor({ layers, scheme, hints, go });
-  const choose = (id, event) => (event.shiftKey ? session.selection.toggle(id) : editor.focus(id));
-  const list = new CellList(element("cell-list"), element("cell-counts"), scheme, choose);
-  const labels = new LabelPanel(element("labels"), scheme, (label) => editor.label(label));
-  const selectedCell = new SelectedCell(element("selected"), scheme);
+  const editor = new Editor({ layers, scheme, hints, go, listed: () => panel.list.order });
+  const preferences = new Preferences(page.dataset.user);
+  const labelling = new Labelling(editor, scheme);
+  const panel = new SidePanel(page, { editor, layers, scheme, labelling, preferences });
+  const overlays = new Overlays(editor, layers);
+  const minimap = new Minimap(element("minimap"), { editor, layers, preferences });
+  const workerUrl = page.dataset.pictureWorker;
+  const adjust = new ViewAdjust(element("view"), { editor, layers, preferences, workerUrl });
   const heading = new ImageHeading(document, (id) => address("pageUrl", id) + worklist);
   const state = new ImageState({
     chip: element("image-state"),
     buttons: element("state-buttons"),
     dialog: element("remaining"),
+    connection,
+    url: (id) => address("stateUrl", id),
     say: (text) => hints.say(text),
   });
-  const parts = [layers, editor, list, selectedCell, heading, state];
+  const parts = [layers, editor, panel, heading, state, overlays, minimap, adjust];
 
   /** Show an image in the page; `entry` says whether it is a new one in the browser's history. */
   async function show(id, entry) {
@@ -69,17 +90,15 @@ async function start() {
       loader.forget(session.image.id);
     }
     notices.clear();
-    const urls = { operations: address("operationsUrl", id), state: address("stateUrl", id) };
-    session = new ImageSession(loaded.image, loaded.picture, scheme, urls, page.dataset.user);
+    session = new ImageSession(loaded.image, loaded.picture, scheme, outbox);
+    outbox.first = id;
     if (entry) history.pushState({ image: id }, "", address("pageUrl", id) + worklist);
     size = sizes(loaded.image.um_per_pixel);
     for (const part of parts) part.show(session);
     listenTo(session);
     performance.mark("editor-data");
-    session.cells.load(received(loaded.image.cells));
+    session.load(loaded.image);
     showState(loaded.image.state);
-    status.show("saved");
-    session.queue.resume();
     page.dataset.image = id;
     drawn(session);
   }
@@ -96,38 +115,19 @@ async function start() {
     });
   }
 
-  function listenTo({ cells, selection, history, queue, signal }) {
+  function listenTo({ cells, selection, history, changes, signal }) {
     selection.addEventListener(
       "change",
       () => {
         layers.select(selection.ids, editor.canEdit);
-        list.select(selection.ids);
+        panel.select(selection.ids);
         refresh();
       },
       { signal },
     );
     cells.addEventListener("change", refresh, { signal });
     history.addEventListener("change", refresh, { signal });
-    queue.addEventListener("status", ({ detail }) => status.show(detail.status, detail.reason), { signal });
-    queue.addEventListener("state", ({ detail }) => showState(detail.state), { signal });
-    queue.addEventListener("conflict", ({ detail: { cell, theirs, mine } }) => {
-      history.forget(cell);
-      editor.focus(cell);
-      const gone = theirs.status === "deleted";
-      notices.show(
-        cell,
-        `Somebody else ${gone ? "deleted" : "changed"} this cell in the meantime.`,
-        gone ? "It is gone here too; your change is not saved." : "Theirs is shown; your change is not saved.",
-        [
-          ["Keep theirs"],
-          ["Use mine", () => history.change([[cell, mine]], "Use mine") && editor.focus(cell)],
-        ],
-      );
-    }, { signal });
-    queue.addEventListener("refused", ({ detail }) => {
-      history.forget(detail.cell);
-      notices.show(detail.cell, "The change was not taken.", detail.reason, [["Close"]], "error");
-    }, { signal });
+    changes.addEventListener("state", ({ detail }) => showState(detail.state), { signal });
   }
 
   async function go(direction) {
@@ -136,14 +136,8 @@ async function start() {
     else await show(target, true);
   }
 
-  editor.register({
-    help: () => element("help").showModal(),
-    panel: () => {
-      const hidden = page.classList.toggle("is-wide");
-      for (const button of document.querySelectorAll('[data-command="panel"]')) button.setAttribute("aria-pressed", !hidden);
-      layers.map.updateSize();
-    },
-  });
+  const keyDialog = new KeyDialog(element("help"), bindings, GESTURES, [...scheme.byKey.values()]);
+  editor.register({ help: () => keyDialog.open() });
 
   function showState(value) {
     state.set(value);
@@ -155,8 +149,7 @@ async function start() {
 
   function refresh() {
     const chosen = editor.selected;
-    selectedCell.refresh(chosen, size);
-    labels.refresh(chosen, editor.canEdit);
+    panel.refresh(chosen, size, editor.canEdit);
     const proposed = chosen.some((cell) => cell.status === "proposed");
     enable("accept", editor.canEdit && proposed);
     enable("delete", editor.canEdit && chosen.length > 0);
@@ -173,8 +166,7 @@ async function start() {
   state.addEventListener("change", async ({ detail }) => {
     showState(detail.state);
     if (detail.reload) {
-      session.history.clear();
-      session.cells.load(received((await json(address("imageUrl", session.image.id) + worklist)).cells));
+      session.load(await json(address("imageUrl", session.image.id) + worklist));
     }
     if (detail.state === "annotated") {
       const next = session.image.next ? [["Next image", () => go("next")], ["Stay"]] : [["Close"]];
@@ -183,10 +175,11 @@ async function start() {
   });
 
   listen(
+    bindings,
     (command, event) => editor.run(command, event),
     (digit) => {
       const label = scheme.byKey.get(digit);
-      if (label) editor.label(label);
+      if (label) labelling.press(label);
       return Boolean(label);
     },
     (held) => {
@@ -194,10 +187,10 @@ async function start() {
     },
   );
   for (const [button, command] of buttons) button.addEventListener("click", (event) => editor.run(command, event));
-  addEventListener("beforeunload", (event) => session.queue.unsaved && event.preventDefault());
+  outbox.addEventListener("change", () => status.show(outbox));
+  addEventListener("beforeunload", (event) => outbox.unsaved && event.preventDefault());
   addEventListener("popstate", () => show(Number(location.pathname.match(/images\/(\d+)/)?.[1]), false));
-  fillHelp(element("help-keys"), [...scheme.byKey.values()]);
-  addTooltips(document);
+  addTooltips(document, bindings);
   scaleBar(element("scale-bar"), layers, () => session?.image.um_per_pixel ?? null);
 
   // For tests and for whoever overlays something: where the view is, in image pixels.
@@ -205,12 +198,7 @@ async function start() {
     page.dataset.view = [layers.resolution, ...layers.centre].join(" ");
   });
   await show(first, false);
-  for (const other of session.journal.otherImages()) {
-    notices.show(`unsaved-${other}`, "Another image has changes that were never saved.", "Open it to save them.", [
-      ["Open it", () => show(other, true)],
-      ["Later"],
-    ]);
-  }
+  status.show(outbox);
 }
 
 start().catch((error) => {

@@ -1,8 +1,8 @@
 // What the editor says: saved or not, hints, and notices that need an answer.
 
-const WORDS = { saved: "Saved", saving: "Saving…", failed: "Failed – retrying" };
+const changes = (count) => (count === 1 ? "1 change" : `${count} changes`);
 
-/** The indicator beside the image's name: Saved, Saving…, Failed – retrying. */
+/** The indicator beside the image's name: Saved, Saving…, Failed – retrying, over all images of the person. */
 export class SaveStatus {
   #element;
 
@@ -10,10 +10,18 @@ export class SaveStatus {
     this.#element = element;
   }
 
-  show(status, reason) {
+  /** `outbox` (sync/outbox.js) knows what is unsaved, and why. */
+  show({ unsaved, reason, problems }) {
+    const waiting = [...problems.values()].reduce((sum, count) => sum + count, 0);
+    let status = "saved";
+    let text = "Saved";
+    if (unsaved && reason) [status, text] = ["failed", `Failed – retrying: ${changes(unsaved)} not saved (${reason})`];
+    else if (unsaved) [status, text] = ["saving", unsaved === 1 ? "Saving…" : `Saving ${changes(unsaved)}…`];
+    else if (waiting) [status, text] = ["choice", `${changes(waiting)} not saved: your choice`];
     this.#element.dataset.status = status;
-    this.#element.querySelector("[data-text]").textContent =
-      status === "failed" && reason ? `${WORDS.failed} (${reason})` : WORDS[status];
+    this.#element.dataset.unsaved = unsaved;
+    const words = this.#element.querySelector("[data-text]");
+    if (words.textContent !== text) words.textContent = this.#element.title = text;
   }
 }
 
@@ -52,13 +60,18 @@ export class Notices {
     this.#element = element;
   }
 
+  /** Another image is shown: what was said of the one before goes, what is about the page stays. */
   clear() {
-    this.#element.replaceChildren();
+    for (const notice of [...this.#element.children]) if (!("page" in notice.dataset)) notice.remove();
+  }
+
+  remove(key) {
+    for (const old of [...this.#element.children]) if (old.dataset.key === key) old.remove();
   }
 
   /** actions: [[text, function], ...]; the first is the primary one. `key` replaces an earlier notice of that key. */
   show(key, title, text, actions, level = "warning") {
-    for (const old of this.#element.children) if (old.dataset.key === key) old.remove();
+    this.remove(key);
     const notice = document.createElement("div");
     notice.className = `notice notice-${level}`;
     notice.dataset.key = key;

@@ -1,12 +1,11 @@
 // One image while it is open: its cells, what is selected, what can be undone, and the way of changes to the server.
 import { Cells } from "./cells.js";
 import { History } from "./history.js";
-import { Journal } from "./journal.js";
-import { OperationQueue } from "./operations.js";
 import { Selection } from "./selection.js";
+import { Changes } from "./sync/changes.js";
 
 /** What a proposal was is kept, so that undo can show it before the server answers. */
-export const received = (cells) =>
+const received = (cells) =>
   cells.map((cell) => (cell.status === "proposed" ? { ...cell, proposed: cell.border } : cell));
 
 export class ImageSession {
@@ -14,12 +13,18 @@ export class ImageSession {
   selection = new Selection();
   #left = new AbortController();
 
-  /** `image` is what the API says of it, `picture` its decoded pixels, `urls` where its changes go. */
-  constructor(image, picture, scheme, urls, user) {
-    Object.assign(this, { image, picture, scheme, urls });
-    this.journal = new Journal(user, image.id);
-    this.queue = new OperationQueue(urls.operations, this.cells, this.journal);
-    this.history = new History(this.cells, this.queue);
+  /** `image` is what the API says of it, `picture` its decoded pixels, `outbox` what sends its changes. */
+  constructor(image, picture, scheme, outbox) {
+    Object.assign(this, { image, picture, scheme });
+    this.changes = new Changes(outbox, outbox.line(image.id), this.cells, this.signal);
+    this.history = new History(this.cells, this.changes);
+  }
+
+  /** Take the cells as the server gives them; what is not saved yet stays on top of them. */
+  load(image) {
+    this.history.clear();
+    this.cells.load(received(image.cells));
+    this.changes.resume();
   }
 
   /** Listeners on what belongs to an image take this signal: they end when the image is left. */
