@@ -13,6 +13,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
+from annotation.models import SmearImage, Study
+from tests.browser.editor_page import EditorPage
+
 # Playwright's synchronous API runs an event loop in this thread; the database is used between its calls only.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
@@ -102,3 +105,18 @@ def page_of(live_server: Any, chromium: Browser, console: Console) -> Iterator[A
     yield make
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def image(study: Study, make_image: Any) -> SmearImage:
+    return make_image(study, width=640, height=480, um_per_pixel=0.1)
+
+
+@pytest.fixture
+def edit(page_of: Any, image: SmearImage) -> Any:
+    """edit(user, **context options): the image in the editor, signed in as the user."""
+
+    def make(user: User, **options: Any) -> EditorPage:
+        return EditorPage(page_of(user, f"/images/{image.pk}/", **options))
+
+    return make

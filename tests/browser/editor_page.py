@@ -1,5 +1,7 @@
 """The editor as a test handles it: places are image pixels, actions are those of a person."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -28,6 +30,26 @@ class EditorPage:
         self.page.mouse.down()
         self.page.mouse.move(*self.at(*end), steps=steps)
         self.page.mouse.up()
+
+    def stroke(self, *points: tuple[float, float], hold: str | None = None) -> None:
+        """Press at the first point, go on through the others, let go at the last."""
+        self.page.mouse.move(*self.at(*points[0]))
+        with self.holding(hold):
+            self.page.mouse.down()
+            for point in points[1:]:
+                self.page.mouse.move(*self.at(*point), steps=6)
+            self.page.mouse.up()
+
+    @contextmanager
+    def holding(self, key: str | None) -> Iterator[None]:
+        if key:
+            self.page.keyboard.down(key)
+        yield
+        if key:
+            self.page.keyboard.up(key)
+
+    def says(self, text: str) -> None:
+        expect(self.page.locator("#hint")).to_contain_text(text)
 
     def press(self, *keys: str) -> None:
         for key in keys:
