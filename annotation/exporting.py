@@ -32,8 +32,8 @@ class Exported:
 def export(study: Study, format: str, target: Path, *, deleted: bool = False) -> Exported:
     """Write the study to a file, under another name until it is whole. Raises OSError; the target is then as before.
 
-    COCO has no place for images that nobody has annotated, nor for points, and leaves both out; `deleted` adds the borders that
-    people rejected to the CSV table.
+    COCO has no place for images that nobody has annotated, nor for points, and leaves both out; `deleted` adds the
+    borders that people rejected to the CSV table.
     """
     if format not in FORMATS:
         raise ValueError(f"The format is one of {', '.join(FORMATS)}, not {format!r}.")
@@ -166,7 +166,8 @@ class StudyRows:
         if self._untouched:
             yield f"{self._untouched} images that nobody has annotated are not exported."
         if self.points_left_out:
-            yield f"{self.points_left_out} points are not exported: COCO holds no cell without a border."
+            points = "1 point is" if self.points_left_out == 1 else f"{self.points_left_out} points are"
+            yield f"{points} not exported: COCO holds no cell without a border."
         for name, count in self._names.items():
             if count > 1:
                 yield f"{count} images are named {name}: the export cannot tell them apart."

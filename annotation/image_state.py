@@ -46,8 +46,8 @@ def set_state(image_id: int, user: Any, target: str, remaining: str | None = Non
 
     remaining: what becomes of the proposals still open when the image is marked as annotated, "accept" or "reject".
     comment: why, kept with the step as a comment on the whole image; blank for none.
-    Raises CommentRefused where the comment cannot be kept, ProposalsRemain where some are open and `remaining` says nothing, StateRefused where there is no such
-    step, PermissionDenied where the user's role is too low for it.
+    Raises CommentRefused where the comment cannot be kept, ProposalsRemain where some are open and `remaining` says
+    nothing, StateRefused where there is no such step, PermissionDenied where the user's role is too low for it.
     """
     image = SmearImage.objects.select_for_update(of=("self",)).select_related("study").get(pk=image_id)
     if image.state == target and not (target == State.ANNOTATED and remaining):

@@ -57,7 +57,7 @@ def current_choice(labels: Iterable[CellLabel], texts: Iterable[CellText] = (), 
 def _last(labels: list[CellLabel], texts: list[CellText]) -> Any:
     # By the clock, as labels and texts are numbered apart; one choice is written in one moment, so that numbers
     # decide between two choices of the same one.
-    return max((row.created_at, row.pk) for row in [*labels, *texts])
+    return max([*((row.created_at, row.pk) for row in labels), *((text.created_at, text.pk) for text in texts)])
 
 
 def choices_of(cell_ids: Iterable[UUID], viewer_id: int | None) -> dict[UUID, Choice]:

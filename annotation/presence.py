@@ -34,7 +34,7 @@ class News:
     comments: list[dict[str, Any]] = field(default_factory=list)
 
 
-def others_present(image: SmearImage, user: User, *, leaving: bool = False) -> list[User]:
+def others_present(image: SmearImage, user: Any, *, leaving: bool = False) -> list[User]:
     """Note that the user has the image open, or leaves it; everybody else who has it open, by name.
 
     One query, and one more in two seconds. The image's row is not touched: this never waits for somebody who saves.
@@ -57,7 +57,7 @@ def others_present(image: SmearImage, user: User, *, leaving: bool = False) -> l
     return [one.user for one in seen if one.user_id != user.pk]
 
 
-def news(image: SmearImage, user: User, since: int) -> News:
+def news(image: SmearImage, user: Any, since: int) -> News:
     """What changed after the revision `since`: no query where nothing did, else four at most.
 
     Read the image first: what is committed in between is told twice, by this and by the next, and never missed.

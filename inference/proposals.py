@@ -143,7 +143,8 @@ def _store(image_id: int, run: ProposalRun, found: Sequence[dict[str, Any]]) -> 
     untouched = Cell.objects.filter(image=image, origin=Cell.Origin.PROPOSAL, status=Cell.Status.PROPOSED)
     # Nobody has seen to these, and their run's Predictions can be made again from its bundle.
     untouched.filter(operations__isnull=True).delete()
-    # What people stand for, and what they have rejected: a proposal there would only ask again.
+    # What people stand for, and what they have rejected: a proposal there would only ask again. A point overlaps
+    # nothing: a proposal on it offers the border that it still lacks.
     settled = list(Cell.objects.filter(image=image).exclude(status=Cell.Status.PROPOSED))
     rejected_or_confirmed = [c.border for c in settled]
     cells = []

@@ -1,4 +1,4 @@
-"""A batch of operations as it is sent: checked by hand, as a serializer takes longer over 170 cells than the database."""
+"""A batch of operations as it is sent: checked by hand, as a serializer is slower over 170 cells than the database."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

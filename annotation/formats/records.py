@@ -13,7 +13,6 @@ from typing import Any
 
 from annotation.borders import Border, BorderError, clean
 
-
 # A note on what our own exports hold and no import brings back.
 PERSONAL = "Texts and confidences are left out: they belong to the person who gave them."
 

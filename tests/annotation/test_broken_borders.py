@@ -1,4 +1,4 @@
-"""Broken polygons, as hands, tools and other programs make them: mended to something valid, or refused in a sentence."""
+"""Broken polygons, as hands, tools and other programs make them: mended to a valid one, or refused in a sentence."""
 
 import math
 from typing import Any
