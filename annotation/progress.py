@@ -20,6 +20,8 @@ class StudyProgress:
     cells: int
     # The last change to a border or arrival of an image; None in an empty study.
     last_activity: datetime | None
+    # Unfinished images that are assigned to whoever looks.
+    own: int = 0
 
     @property
     def images(self) -> int:
@@ -47,7 +49,7 @@ class StudyProgress:
 
 
 def progress_of_studies(user: Any, study: Study | None = None) -> list[StudyProgress]:
-    """Progress of all studies that the user may see (or of one of them), by name. Six queries at most."""
+    """Progress of all studies that the user may see (or of one of them), by name. Seven queries at most."""
     visible = Study.objects.visible_to(user)
     studies = list(visible.filter(pk=study.pk) if study else visible)
     keys = [each.pk for each in studies]
@@ -59,6 +61,8 @@ def progress_of_studies(user: Any, study: Study | None = None) -> list[StudyProg
     for key, state, number, arrived in images.values_list("study", "state").annotate(Count("pk"), Max("created_at")):
         states[key][state] = number
         latest[key] = max(arrived, latest.get(key, arrived))
+    unfinished = images.exclude(state__in=SmearImage.FINISHED).filter(assignee=user)
+    own = dict(unfinished.values_list("study").annotate(Count("pk")))
     operations = Operation.objects.filter(image__study__in=keys).order_by()
     for key, changed in operations.values_list("image__study").annotate(Max("created_at")):
         latest[key] = max(changed, latest.get(key, changed))
@@ -72,6 +76,7 @@ def progress_of_studies(user: Any, study: Study | None = None) -> list[StudyProg
             states=states[each.pk],
             cells=cells.get(each.pk, 0),
             last_activity=latest.get(each.pk),
+            own=own.get(each.pk, 0),
         )
         for each in studies
     ]

@@ -55,8 +55,9 @@ class WorklistRow:
         figures = self.figures
         noun = "proposal is" if figures.proposals == 1 else "proposals are"
         words = f"Uncertainty: by their scores, about {figures.wrong:.0f} of {figures.proposals:,} {noun} wrong"
-        if figures.missed >= 0.5:
-            words += f", and about {figures.missed:.0f} cells are not proposed"
+        missed = round(figures.missed)
+        if missed:
+            words += f", and about {missed:,} {'cell is' if missed == 1 else 'cells are'} not proposed"
         return words + "."
 
 

@@ -1,12 +1,16 @@
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from annotation.models import Cell, ImageName, Patient, ProposalRun, SmearImage, Study
+from annotation.comments import add_comment, resolve
+from annotation.image_state import set_state
+from annotation.models import Cell, Comment, ImageName, Operation, Patient, ProposalRun, SmearImage, Study
 from annotation.worklist import PAGE_SIZE, worklist
 from annotation.worklist_query import SORTS, WorklistQuery
 
@@ -75,6 +79,100 @@ def test_state_and_sort(study: Study) -> None:
     assert _names(study, state="nonsense", sort="nonsense", page="nonsense") == _names(study)
 
 
+def _propose(image: SmearImage, run: ProposalRun, *scores: float, **fields: Any) -> None:
+    for score in scores:
+        _cells(image, 1, origin="proposal", status="proposed", run=run, score=score, proposed_border=BORDER, **fields)
+
+
+def test_uncertainty_is_the_number_of_corrections_that_the_scores_let_expect(study: Study, run: ProposalRun) -> None:
+    image = _row(study, 1, state="proposed")
+    _propose(image, run, 0.5, 0.75, 1.0)
+    # Hidden: counted as missed from half the threshold on.
+    _propose(image, run, 0.4, 0.25, 0.24, 0.05)
+    _propose(image, run, 0.6, shadowed=True)
+    _cells(image, 2)
+    [row] = worklist(study, WorklistQuery()).rows
+    assert (row.figures.wrong, row.figures.missed) == (pytest.approx(0.75), pytest.approx(0.65))
+    assert row.uncertainty == pytest.approx(1.4)
+    assert row.uncertainty_figure == "≈ 1 to correct"
+    assert "about 1 of 3 proposals are wrong, and about 1 cell is not proposed." in row.uncertainty_words
+    image.state = "annotated"
+    image.save()
+    [row] = worklist(study, WorklistQuery()).rows
+    assert row.uncertainty is None
+
+
+def test_the_most_uncertain_come_first_and_those_without_proposals_last(study: Study, run: ProposalRun) -> None:
+    sure, done, unsure, new, missed = (
+        _row(study, number, state=state)
+        for number, state in enumerate(["proposed", "annotated", "in_progress", "new", "proposed"])
+    )
+    _propose(sure, run, 0.95, 0.95)
+    _propose(done, run, 0.51)
+    _propose(unsure, run, 0.55)
+    _propose(missed, run, 0.49)
+    assert _names(study, sort="uncertain") == [image.name for image in (missed, unsure, sure, done, new)]
+
+
+def test_latest_change_is_a_border_a_comment_or_the_arrival(study: Study, annotator: User) -> None:
+    images = [_row(study, number) for number in range(4)]
+    cell = Cell.objects.create(image=images[0], border=BORDER, x0=4, y0=4, x1=24, y1=24)
+    Operation.objects.create(
+        id=uuid4(), image=images[0], cell=cell, user=annotator, kind="create", based_on=0, version=1
+    )
+    comment = add_comment(images[2], annotator, uuid4(), "?")
+    assert _names(study, sort="changed") == [image.name for image in (images[2], images[0], images[3], images[1])]
+    add_comment(images[1], annotator, uuid4(), "!")
+    resolve(comment, annotator, True)
+    assert _names(study, sort="changed")[:2] == [images[2].name, images[1].name]
+
+
+def test_filters_by_people_patients_and_comments(study: Study, annotator: User, teammate: User) -> None:
+    patient = Patient.arrive(study, "P-17")
+    first = _row(study, 1, assignee=annotator, patient=patient)
+    second = _row(study, 2, assignee=teammate, state="annotated")
+    third = _row(study, 3, patient=patient)
+    assert _names(study, assignee=str(annotator.pk)) == [first.name]
+    assert [row.image for row in worklist(study, WorklistQuery.parse({"assignee": "me"}, teammate.pk)).rows] == [second]
+    assert _names(study, assignee="nobody") == [third.name]
+    assert _names(study, patient=str(patient.pk)) == [first.name, third.name]
+    assert _names(study, patient="none") == [second.name]
+    for nonsense in ("-1", "x", "9" * 40, "²", "1.5"):
+        assert len(_names(study, assignee=nonsense, patient=nonsense, comments=nonsense)) == 3
+    comment = add_comment(second, annotator, uuid4(), "?")
+    add_comment(second, annotator, uuid4(), "Yes", answers=comment.pk)
+    add_comment(second, annotator, uuid4(), "Here", x=1, y=1)
+    listing = worklist(study, WorklistQuery.parse({"comments": "open"}))
+    assert [(row.name, row.open_comments) for row in listing.rows] == [(second.name, 2)]
+    assert listing.counts == {"": 1, "new": 0, "proposed": 0, "in_progress": 0, "annotated": 1, "reviewed": 0}
+    for thread in Comment.objects.filter(answers=None):
+        resolve(thread, annotator, True)
+    assert _names(study, comments="open") == []
+
+
+def test_an_image_that_a_reviewer_sent_back_says_why(
+    study: Study, annotator: User, teammate: User, reviewer: User
+) -> None:
+    image = _row(study, 1, state="annotated", assignee=annotator)
+
+    def sent_back() -> str:
+        [row] = worklist(study, WorklistQuery()).rows
+        return row.sent_back
+
+    add_comment(image, reviewer, uuid4(), "Here", x=1, y=1)
+    add_comment(image, teammate, uuid4(), "Nice")
+    set_state(image.pk, reviewer, "in_progress")
+    assert sent_back() == ""
+    set_state(image.pk, reviewer, "annotated")
+    set_state(image.pk, reviewer, "in_progress", comment="Smudge cells are no cells.")
+    assert sent_back() == "Smudge cells are no cells."
+    SmearImage.objects.update(assignee=reviewer)
+    assert sent_back() == ""
+    SmearImage.objects.update(assignee=annotator)
+    resolve(Comment.objects.get(text__startswith="Smudge"), annotator, True)
+    assert sent_back() == ""
+
+
 def test_pages_hold_fifty_and_addresses_carry_the_question(study: Study) -> None:
     for number in range(PAGE_SIZE + 1):
         _row(study, number)
@@ -95,6 +193,110 @@ def test_htmx_gets_the_list_alone(study: Study, annotator: User, client_of: Any)
     assert b"<html" in whole.content and b"<html" not in part.content
     assert part.content.strip().startswith(b'<div id="worklist">')
     assert "HX-Request" in whole["Vary"] and "HX-Request" in part["Vary"]
+
+
+def test_links_to_the_editor_carry_the_list(study: Study, annotator: User, client_of: Any) -> None:
+    image = _row(study, 1, state="proposed", assignee=annotator)
+    client, address = client_of(annotator), reverse("study", args=[study.pk])
+    editor = reverse("image", args=[image.pk])
+    assert f'href="{editor}?sort=name"' in client.get(address).content.decode()
+    page = client.get(address, {"state": "proposed", "assignee": "me", "sort": "uncertain", "q": "field"})
+    assert f'href="{editor}?state=proposed&amp;assignee={annotator.pk}&amp;q=field&amp;sort=uncertain"' in (
+        page.content.decode()
+    )
+
+
+def test_the_address_of_a_part_is_that_of_a_link(study: Study, annotator: User, client_of: Any) -> None:
+    _row(study, 1)
+    address = reverse("study", args=[study.pk])
+    asked = {"q": "", "assignee": "", "patient": "", "sort": "cells", "state": "new"}
+    part = client_of(annotator).get(address, asked, headers={"HX-Request": "true"})
+    assert part["HX-Push-Url"] == f"{address}?state=new&sort=cells"
+
+
+def _assign(client: Client, study: Study, *images: SmearImage, user: Any, **options: Any) -> Any:
+    address = reverse("study-assign", args=[study.pk]) + options.pop("query", "")
+    return client.post(address, {"image": [image.pk for image in images], "user": user}, **options)
+
+
+def test_several_images_are_assigned_at_once(
+    study: Study, annotator: User, reviewer: User, outsider: User, client_of: Any
+) -> None:
+    images = [_row(study, number) for number in range(3)]
+    htmx = {"headers": {"HX-Request": "true"}}
+    part = _assign(client_of(reviewer), study, *images[:2], user=annotator.pk, query="?assignee=nobody", **htmx)
+    said = part.content.decode()
+    assert "2 images are now assigned to anna." in said and said.count("image-card") == 1
+    assert 'hx-swap-oob="true"' in said and "HX-Push-Url" not in part
+    whole = _assign(client_of(reviewer), study, images[0], user="nobody", query="?sort=cells&page=1", follow=True)
+    assert whole.redirect_chain[-1][0] == reverse("study", args=[study.pk]) + "?sort=cells"
+    assert "1 image is now assigned to nobody." in whole.content.decode()
+    assert list(study.images.order_by("pk").values_list("assignee__username", flat=True)) == [None, "anna", None]
+
+    for who, images_, user, sentence in [
+        (reviewer, images, "", "Choose the person"),
+        (reviewer, images, outsider.pk, "no member of the study"),
+        (reviewer, images, "9" * 30, "Choose the person"),
+        (reviewer, [], annotator.pk, "No image is selected"),
+        (annotator, images, reviewer.pk, "Reviewers and admins assign"),
+    ]:
+        assert sentence in _assign(client_of(who), study, *images_, user=user, **htmx).content.decode()
+    assert _assign(client_of(outsider), study, *images, user=annotator.pk).status_code == 404
+    assert _assign(Client(), study, *images, user=annotator.pk)["Location"].startswith(reverse("sign-in"))
+    assert client_of(reviewer).get(reverse("study-assign", args=[study.pk])).status_code == 405
+    assert study.images.exclude(assignee=None).count() == 1
+
+
+def test_a_card_takes_and_gives_back(
+    study: Study, annotator: User, teammate: User, outsider: User, client_of: Any
+) -> None:
+    image = _row(study, 1)
+    address = reverse("image-assign", args=[image.pk])
+    part = client_of(annotator).post(address, {"user": annotator.pk}, headers={"HX-Request": "true"})
+    assert "Give back" in part.content.decode() and "message-error" not in part.content.decode()
+    refused = client_of(teammate).post(address, {"user": teammate.pk}, headers={"HX-Request": "true"})
+    assert "The image is assigned to anna" in refused.content.decode()
+    back = client_of(annotator).post(address + "?state=new", {"user": "nobody"})
+    assert back["Location"] == reverse("study", args=[study.pk]) + "?state=new"
+    image.refresh_from_db()
+    assert image.assignee is None
+    assert client_of(outsider).post(address, {"user": outsider.pk}).status_code == 404
+
+
+def test_reviewers_choose_among_the_members_on_the_card(
+    study: Study, annotator: User, reviewer: User, client_of: Any
+) -> None:
+    image = _row(study, 1, assignee=annotator)
+    page = client_of(reviewer).get(reverse("study", args=[study.pk])).content.decode()
+    assert f'<option value="{annotator.pk}" selected>anna</option>' in page and "rita (you)" in page
+    study.memberships.filter(user=annotator).delete()
+    page = client_of(reviewer).get(reverse("study", args=[study.pk])).content.decode()
+    assert f'<option value="{annotator.pk}" selected disabled>anna</option>' in page
+    assert image.name in page
+
+
+def test_next_opens_an_image_and_makes_it_ones_own(
+    study: Study, annotator: User, teammate: User, outsider: User, client_of: Any
+) -> None:
+    first, second = _row(study, 1), _row(study, 2)
+    address = reverse("study-next", args=[study.pk])
+    opened = client_of(annotator).post(address)
+    own = f"?assignee={annotator.pk}&sort=arrival"
+    assert opened["Location"] == reverse("image", args=[first.pk]) + own
+    assert client_of(teammate).post(address)["Location"].startswith(reverse("image", args=[second.pk]))
+    following = client_of(annotator).post(address, {"after": first.pk}, follow=True)
+    assert following.redirect_chain[-1][0] == reverse("study", args=[study.pk])
+    assert "No image is left for you." in following.content.decode()
+    assert client_of(annotator).post(address, {"after": "x"})["Location"] == opened["Location"]
+    assert client_of(outsider).post(address).status_code == 404
+    assert client_of(annotator).get(address).status_code == 405
+
+
+def test_the_studies_page_says_what_is_assigned_to_me(study: Study, annotator: User, client_of: Any) -> None:
+    _row(study, 1, assignee=annotator)
+    _row(study, 2, assignee=annotator, state="reviewed")
+    page = client_of(annotator).get(reverse("studies")).content.decode()
+    assert f'{reverse("study", args=[study.pk])}?assignee=me" title="Unfinished' in page and ">1</a>" in page
 
 
 def test_pages_say_what_to_do_when_there_is_nothing(study: Study, annotator: User, client_of: Any) -> None:
@@ -127,7 +329,9 @@ def test_queries_do_not_grow_with_images_and_cells(sort: str, study: Study, anno
     _cells(_row(study, 0, patient=Patient.arrive(study, "P0")), 1)
     few = queries()
     for number in range(1, 30):
-        _cells(_row(study, number, patient=Patient.arrive(study, f"P{number}")), 3)
+        image = _row(study, number, patient=Patient.arrive(study, f"P{number}"), assignee=annotator)
+        _cells(image, 3)
+        add_comment(image, annotator, uuid4(), "?")
     assert queries() == few <= 14
 
 
