@@ -57,6 +57,9 @@ export class KeyDialog {
 
   #draw() {
     this.#rows = [];
+    // Who came by the keyboard stays where they are.
+    const { activeElement } = document;
+    const within = this.#target.contains(activeElement) ? activeElement.closest(".key-row")?.dataset.command : null;
     const rows = this.#bindings.rows;
     const sections = [...new Set(rows.map(({ group }) => group))].map((group) =>
       this.#section(group, rows.filter((row) => row.group === group).map((row) => this.#commandRow(row))),
@@ -68,6 +71,7 @@ export class KeyDialog {
     this.#target.replaceChildren(...sections);
     this.#dialog.querySelector("[data-reset]").disabled = !this.#bindings.changed;
     this.#filter();
+    if (within) this.#target.querySelector(`[data-command="${within}"] .key-cap`).focus();
   }
 
   #section(title, rows) {

@@ -9,7 +9,10 @@ const OF_BUTTONS = ["Enter", "Space", "Tab", "Shift+Tab"];
 const STEPS = ["left", "right", "up", "down"];
 
 const inField = (target) =>
-  target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select, dialog, .menu") !== null;
+  target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select, .menu") !== null;
+
+// Also where the focus is nowhere: keys are a dialog's as long as it is open.
+const inDialog = () => document.querySelector("dialog:modal") !== null;
 
 /**
  * Listen for keys. `run(command, event)` answers false where the command has nothing to do here, and the key keeps
@@ -26,10 +29,10 @@ export function listen(bindings, run, number, space) {
   }
 
   addEventListener("keydown", (event) => {
-    if (event.isComposing || event.altKey) return;
+    if (event.isComposing || event.altKey || inDialog()) return;
     if (inField(event.target)) {
       // Back to the image from a field of the panel.
-      if (event.key === "Escape" && !event.target.closest("dialog")) document.getElementById("map").focus();
+      if (event.key === "Escape") document.getElementById("map").focus();
       return;
     }
     const key = keyOf(event);
