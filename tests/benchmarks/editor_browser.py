@@ -15,12 +15,12 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, CDPSession, Page, async_playwright
+from playwright.async_api import Browser, CDPSession, Error, Page, TimeoutError, async_playwright
 
 RECORDER = Path(__file__).with_name("editor_recorder.js")
 WINDOW = {"width": 1600, "height": 1000}
@@ -75,17 +75,22 @@ class Chromium:
     errors: list[str] = field(default_factory=list)
 
     @asynccontextmanager
-    async def page(self, address: str) -> AsyncIterator["MeasuredPage"]:
+    async def page(self, address: str, checks: bool = False) -> AsyncIterator["MeasuredPage"]:
         context = await self.browser.new_context(viewport=WINDOW)
         context.set_default_timeout(PATIENCE)
         await context.add_cookies([self.cookie])
         await context.add_init_script(path=RECORDER)
+        if checks:
+            await context.add_init_script("window.benchmarkChecks = true")
         page = await context.new_page()
         page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         await page.goto(address)
         measured = MeasuredPage(page, await context.new_cdp_session(page))
-        await measured.ready()
+        try:
+            await page.wait_for_selector("#editor[data-ready=true]")
+        except TimeoutError:
+            sys.exit(f"The page {address} did not become ready: {'; '.join(self.errors) or 'no error was logged'}")
         yield measured
         await context.close()
 
@@ -127,9 +132,6 @@ class MeasuredPage:
         self.page = page
         self.protocol = protocol
 
-    async def ready(self) -> None:
-        await self.page.wait_for_selector("#editor[data-ready=true]")
-
     async def first_draw(self) -> dict[str, float]:
         """Seconds to the first paint with every border (borders_s) and to that of everything (all_s), each from the
         arrival of its data by the network's account; all_marked_s is the latter from the page's own mark."""
@@ -142,6 +144,11 @@ class MeasuredPage:
         if painted.get("editor-borders") is not None:
             found["borders_s"] = (painted["editor-borders"] - arrived["borders"]) / 1000
         return found
+
+    async def was_whole(self) -> bool:
+        """Whether the map showed, once it said that it was drawn, what it shows two seconds later; with checks on."""
+        await asyncio.sleep(2)
+        return bool(await self.page.evaluate("benchmark.wasWhole()"))
 
     async def map_size(self) -> tuple[float, float]:
         box = await self.page.locator("#map").bounding_box()
@@ -232,13 +239,28 @@ class MeasuredPage:
         await self.press_and_release(await self.at(point))
         return float(await asyncio.wait_for(self.page.evaluate("benchmark.selected"), PATIENCE / 1000))
 
+    async def draws_selection(self, point: Pixel) -> bool:
+        """Whether the picture around a point differs once its cell is selected: what the page says, it also draws."""
+        x, y = await self.at(point)
+        around = {"x": x - 30, "y": y - 30, "width": 60, "height": 60}
+        await self.mouse("mouseMoved", (x, y))
+        await asyncio.sleep(0.4)
+        before = await self.page.screenshot(clip=around)
+        await self.select(point)
+        return bool(before != await self.page.screenshot(clip=around))
+
     async def next_image(self) -> float:
         """Milliseconds from the key "n" to the paint with the next image ready."""
         await self.page.evaluate("benchmark.nextImage()")
         await self.page.keyboard.press("n")
-        # Where the editor navigates, the question is asked again in the next page.
-        switched = await self.page.wait_for_function("window.benchmark?.switched()")
-        return float(await switched.json_value())
+        deadline = time.monotonic() + PATIENCE / 1000
+        while time.monotonic() < deadline:
+            await asyncio.sleep(0.3)
+            # A page that is just being left cannot answer; the next one does.
+            with suppress(Error):
+                if switched := await self.page.evaluate("window.benchmark?.switched()"):
+                    return float(switched)
+        sys.exit("The next image did not become ready after the key.")
 
     async def memory(self) -> dict[str, float]:
         """After garbage collection: the JavaScript heap in MiB, DOM nodes, listeners."""

@@ -11,13 +11,37 @@
     channel.port2.postMessage(0);
   };
 
+  // What the map shows: its canvases and pictures as they lie over each other, at half their size.
+  const picture = () => {
+    const box = document.getElementById("map").getBoundingClientRect();
+    const canvas = new OffscreenCanvas(box.width / 2, box.height / 2);
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    for (const layer of document.querySelectorAll("#map canvas, #map img")) {
+      const { x, y, width, height } = layer.getBoundingClientRect();
+      if (width && height) context.drawImage(layer, (x - box.x) / 2, (y - box.y) / 2, width / 2, height / 2);
+    }
+    return context.getImageData(0, 0, canvas.width, canvas.height).data;
+  };
+  // Where `benchmarkChecks` is set: the picture at the mark "editor-drawn", to be compared with a later one. Taking it
+  // costs time, so that such a load is not measured.
+  let drawn = null;
+  const wasWhole = () => {
+    const now = picture();
+    let different = 0;
+    for (let i = 0; i < now.length; i++) if (Math.abs(now[i] - drawn[i]) > 24) different++;
+    return different / now.length < 0.001;
+  };
+
   // When the first of each of the editor's marks was on the screen.
   const painted = {};
   const mark = performance.mark.bind(performance);
   performance.mark = (name, ...rest) => {
     if (/^editor-/.test(name) && !(name in painted)) {
       painted[name] = null;
-      afterPaint((at) => (painted[name] = at));
+      afterPaint((at) => {
+        painted[name] = at;
+        if (window.benchmarkChecks && name === "editor-drawn") drawn = picture();
+      });
     }
     return mark(name, ...rest);
   };
@@ -106,6 +130,6 @@
   };
   const switched = () => sessionStorage.getItem("benchmark-switched");
 
-  window.benchmark = { painted, arrived, start, stop, nextSelection, selected: null, nextImage, switched };
+  window.benchmark = { painted, wasWhole, arrived, start, stop, nextSelection, selected: null, nextImage, switched };
   lookForImage();
 })();

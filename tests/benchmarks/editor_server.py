@@ -16,9 +16,12 @@ from tests.benchmarks.product import REPOSITORY
 @contextmanager
 def served() -> Iterator[str]:
     """Bundle and serve; the address of the running product. Django is set up here on the same data folder."""
-    from config.set_up import bundle
+    from config.set_up import SetUpProblem, bundle
 
-    bundle()
+    try:
+        bundle()
+    except SetUpProblem as problem:
+        sys.exit(str(problem))
     with tempfile.TemporaryDirectory(prefix="marrowloop-benchmark-") as folder:
         os.environ.update(
             MARROWLOOP_DATA=folder,
