@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
 
 from annotation.batch import Batch, Change, read_batch, write_batch
 from annotation.borders import BorderError, clean
@@ -262,10 +261,3 @@ def settle_proposals(image: SmearImage, user: Any, kind: str) -> int:
         _apply(image.pk, user, changes)
         image.refresh_from_db(fields=["state", "revision"])
     return len(changes)
-
-
-def cells_shown(image: SmearImage) -> list[Cell]:
-    """Every border that the editor draws, ignored regions first (they lie beneath the others)."""
-    cells = Cell.objects.shown().filter(image=image).order_by(F("ignored").desc(), "created_at", "pk")
-    # Every border once: the proposed one would be read and decoded for nothing.
-    return list(cells.defer("proposed_border"))

@@ -14,13 +14,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation.access import image_for, study_for
-from annotation.api.cells import cell_json
+from annotation.api.cells import shown_cells_json
 from annotation.comments import MAX_LENGTH, CommentRefused, comments_json
 from annotation.image_state import ProposalsRemain, StateRefused, set_state
-from annotation.label_choice import NOTHING_SAID, choices_on
 from annotation.models import Cell, SmearImage
 from annotation.neighbours import neighbours
-from annotation.operations import cells_shown
 from annotation.worklist_query import PARAMETERS
 
 
@@ -59,7 +57,6 @@ class ImageDetail(APIView):
         and `previous` are its neighbours in the worklist that the parameters ask for."""
         # The image's row first: what changes while the rest is read is told again to who asks after its revision.
         image = image_for(request.user, image_id)
-        choices = choices_on(image, request.user.pk)
         previous, following = neighbours(image, request.query_params, request.user.pk)
         return Response(
             {
@@ -72,7 +69,7 @@ class ImageDetail(APIView):
                 "assignee": person_json(image.assignee),
                 "next": following,
                 "previous": previous,
-                "cells": [cell_json(cell, choices.get(cell.pk, NOTHING_SAID)) for cell in cells_shown(image)],
+                "cells": shown_cells_json(image, request.user.pk),
                 "comments": comments_json(image),
             }
         )
