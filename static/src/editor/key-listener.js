@@ -5,8 +5,8 @@ import { keyOf } from "./key-names.js";
 const TAP = 350; // ms
 // Keys that a button, a link or a row does something with by itself.
 const OF_BUTTONS = ["Enter", "Space", "Tab", "Shift+Tab"];
-// With Shift these go further, unless Shift and the key are bound to something else.
-const STEPS = ["left", "right", "up", "down"];
+// With Shift these go further, or give up what Shift is held for, unless Shift and the key are bound to something else.
+const STEPS = ["left", "right", "up", "down", "cancel"];
 
 const inField = (target) =>
   target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select, .menu") !== null;
