@@ -122,7 +122,8 @@ export class PolygonTool {
     if (command === "redo") return this.#travel("redo");
     if (!this.drawing) return false;
     if (command === "undo" || command === "delete") return this.#travel("undo");
-    if (command === "next-image" && event?.type === "keydown") return this.finish();
+    // CVAT's key to finish; and Enter while Shift is still held from drawing freehand.
+    if ((command === "next-image" && event?.type === "keydown") || command === "accept-all") return this.finish();
     if (!LEAVING.includes(command)) return false;
     event?.preventDefault();
     this.#editor.say("Finish the border first (Enter), or give it up (Esc).");

@@ -38,7 +38,7 @@ export class Toolbar {
   }
 
   showSnap() {
-    for (const button of document.querySelectorAll('[data-command="snap"]')) {
+    for (const button of this.#bar.querySelectorAll('[data-command="snap"]')) {
       button.setAttribute("aria-pressed", this.#editor.snapping.on);
     }
   }
