@@ -37,13 +37,15 @@ export class KeyDialog {
       bindings.reset();
       this.#say("All keys are the usual ones again.");
     });
-    bindings.addEventListener("change", () => this.#draw());
+    bindings.addEventListener("change", () => dialog.open && this.#draw());
     bindings.addEventListener("saved", ({ detail }) => detail.reason && this.#notSaved(detail.reason));
     // In the capture phase: while a row waits, every key is meant for it.
     addEventListener("keydown", (event) => this.#asking && this.#take(event), true);
     dialog.addEventListener("cancel", (event) => this.#asking && event.preventDefault());
-    dialog.addEventListener("close", () => this.#leave());
-    this.#draw();
+    dialog.addEventListener("close", () => {
+      this.#leave();
+      this.#target.replaceChildren();
+    });
   }
 
   open() {
