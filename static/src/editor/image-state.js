@@ -9,29 +9,32 @@ const NAMES = {
   reviewed: "Reviewed",
 };
 
-/** [text, target] of the steps that somebody of a role can take from a state; the first is the main one. */
+/** [text, target, whether why is asked] of the steps that somebody of a role can take from a state; the first is the
+ * main one. */
 function stepsFrom(state, role) {
   const reviews = role === "reviewer" || role === "admin";
   if (state === "annotated") {
-    return [...(reviews ? [["Mark as reviewed", "reviewed"]] : []), ["Reopen", "in_progress"]];
+    if (reviews) return [["Mark as reviewed", "reviewed"], ["Send back", "in_progress", true]];
+    return [["Reopen", "in_progress"]];
   }
   if (state === "reviewed") return reviews ? [["Reopen", "in_progress"]] : [];
   return [["Mark as annotated", "annotated"]];
 }
 
-/** Dispatches "change" with detail {state, reload}: reload where cells were accepted or rejected on the server. */
+/** Dispatches "change" with detail {state, revision, reload}: reload where cells were accepted or rejected on the server. */
 export class ImageState extends EventTarget {
   #session = null;
   #chip;
   #buttons;
   #ask;
+  #sendBack;
   #connection;
   #url;
   #say;
   state = "";
 
   /** `url(image)`: where the state of an image is set. */
-  constructor({ chip, buttons, dialog, connection, url, say }) {
+  constructor({ chip, buttons, dialog, sendBack, connection, url, say }) {
     super();
     this.#connection = connection;
     this.#url = url;
@@ -39,6 +42,11 @@ export class ImageState extends EventTarget {
     this.#buttons = buttons;
     this.#say = say;
     this.#ask = dialog;
+    this.#sendBack = sendBack;
+    sendBack.addEventListener("close", () => {
+      const comment = sendBack.querySelector("textarea").value.trim();
+      if (sendBack.returnValue === "send") this.step("in_progress", undefined, comment || undefined);
+    });
     dialog.addEventListener("close", () => {
       const remaining = dialog.returnValue;
       if (remaining === "accept" || remaining === "reject") this.step("annotated", remaining);
@@ -56,15 +64,21 @@ export class ImageState extends EventTarget {
     this.#chip.dataset.state = state;
     this.#chip.textContent = NAMES[state];
     this.#buttons.replaceChildren(
-      ...stepsFrom(state, this.#session.image.role).map(([text, target], i) => {
+      ...stepsFrom(state, this.#session.image.role).map(([text, target, asks], i) => {
         const button = document.createElement("button");
         button.type = "button";
         button.className = i === 0 && target !== "in_progress" ? "button button-small button-primary" : "button button-small";
         button.textContent = text;
-        button.addEventListener("click", () => this.step(target));
+        button.addEventListener("click", () => (asks ? this.#askWhy() : this.step(target)));
         return button;
       }),
     );
+  }
+
+  #askWhy() {
+    this.#sendBack.returnValue = "";
+    this.#sendBack.querySelector("textarea").value = "";
+    this.#sendBack.showModal();
   }
 
   /** Take a step; `remaining` says what becomes of open proposals, `comment` why it is taken. */
@@ -85,7 +99,7 @@ export class ImageState extends EventTarget {
     const answer = response.answer ?? {};
     if (response.ok) {
       this.set(answer.state);
-      this.dispatchEvent(new CustomEvent("change", { detail: { state: answer.state, reload: Boolean(remaining) } }));
+      this.dispatchEvent(new CustomEvent("change", { detail: { ...answer, reload: Boolean(remaining) } }));
     } else if (response.status === 409 && answer.remaining) {
       this.#ask.querySelector("[data-remaining]").textContent =
         answer.remaining === 1 ? "One proposal is" : `${answer.remaining} proposals are`;

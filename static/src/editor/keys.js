@@ -54,6 +54,8 @@ export const KEYS = [
   ["adjust-reset", ["Shift+z"], "Brightness and colours as the image is, for good", "View"],
   ["channel", ["Shift+v"], "Next channel: colour, red, green, blue, grey, nuclear stain", "View"],
   ["panel", ["i"], "Side panel on and off", "View"],
+  ["comment", ["Shift+n"], "Comment on the selected cell, or on a place", "Together"],
+  ["history", ["Shift+h"], "History of the selected cell", "Together"],
   ["next-image", ["n", "f"], "Next image; while drawing, finish", "Images"],
   ["previous-image", ["p"], "Previous image", "Images"],
   ["help", ["F1", "?"], "This help", "Images"],

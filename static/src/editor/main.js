@@ -21,6 +21,7 @@ import { Connection } from "./sync/connection.js";
 import { Journal } from "./sync/journal.js";
 import { Outbox } from "./sync/outbox.js";
 import { SidePanel } from "./side-panel.js";
+import { Together } from "./together.js";
 import { ViewAdjust } from "./view-adjust.js";
 
 const element = (id) => document.getElementById(id);
@@ -64,11 +65,17 @@ async function start() {
     chip: element("image-state"),
     buttons: element("state-buttons"),
     dialog: element("remaining"),
+    sendBack: element("send-back"),
     connection,
     url: (id) => address("stateUrl", id),
     say: (text) => hints.say(text),
   });
-  const parts = [layers, editor, panel, heading, state, overlays, minimap, adjust];
+  const open = (id) => show(id, true);
+  const together = new Together({
+    page, address, open, editor, layers, scheme, connection, journal, outbox, notices,
+  });
+  const parts = [layers, editor, panel, heading, state, overlays, minimap, adjust, together];
+  let revision = 0;
 
   /** Show an image in the page; `entry` says whether it is a new one in the browser's history. */
   async function show(id, entry) {
@@ -98,6 +105,7 @@ async function start() {
     listenTo(session);
     performance.mark("editor-data");
     session.load(loaded.image);
+    revision = 0;
     showState(loaded.image.state);
     page.dataset.image = id;
     drawn(session);
@@ -127,7 +135,7 @@ async function start() {
     );
     cells.addEventListener("change", refresh, { signal });
     history.addEventListener("change", refresh, { signal });
-    changes.addEventListener("state", ({ detail }) => showState(detail.state), { signal });
+    changes.addEventListener("state", ({ detail }) => noteState(detail), { signal });
   }
 
   async function go(direction) {
@@ -138,6 +146,20 @@ async function start() {
 
   const keyDialog = new KeyDialog(element("help"), bindings, GESTURES, [...scheme.byKey.values()]);
   editor.register({ help: () => keyDialog.open() });
+
+  /** Of answers that come in another order than they were given the newest holds. */
+  function noteState(told) {
+    if (told.revision < revision) return;
+    revision = told.revision ?? revision;
+    if (told.state !== state.state) showState(told.state);
+  }
+
+  async function reload() {
+    const shown = session;
+    loader.forget(shown.image.id);
+    const { image } = await loader.get(shown.image.id);
+    if (shown === session) session.load(image);
+  }
 
   function showState(value) {
     state.set(value);
@@ -154,6 +176,7 @@ async function start() {
     enable("accept", editor.canEdit && proposed);
     enable("delete", editor.canEdit && chosen.length > 0);
     enable("accept-all", editor.canEdit && session.cells.proposals().length > 0);
+    enable("history", chosen.length === 1);
     enable("undo", editor.canEdit && session.history.canUndo);
     enable("redo", editor.canEdit && session.history.canRedo);
   }
@@ -164,10 +187,9 @@ async function start() {
   }
 
   state.addEventListener("change", async ({ detail }) => {
+    revision = detail.revision ?? revision;
     showState(detail.state);
-    if (detail.reload) {
-      session.load(await json(address("imageUrl", session.image.id) + worklist));
-    }
+    if (detail.reload) await reload();
     if (detail.state === "annotated") {
       const next = session.image.next ? [["Next image", () => go("next")], ["Stay"]] : [["Close"]];
       notices.show("annotated", "Marked as annotated.", "", next, "good");
@@ -187,6 +209,8 @@ async function start() {
     },
   );
   for (const [button, command] of buttons) button.addEventListener("click", (event) => editor.run(command, event));
+  together.company.addEventListener("state", ({ detail }) => noteState(detail));
+  together.company.addEventListener("replaced", reload);
   outbox.addEventListener("change", () => status.show(outbox));
   addEventListener("beforeunload", (event) => outbox.unsaved && event.preventDefault());
   addEventListener("popstate", () => show(Number(location.pathname.match(/images\/(\d+)/)?.[1]), false));

@@ -16,7 +16,7 @@ export function paintBorders(context, cells, scheme, view) {
     cell,
     ring: cell.border.kind === "point" ? null : outline(cell.border),
     colour: colourOf(cell, scheme),
-    dashed: cell.status === "proposed",
+    dashed: cell.status === "proposed" || Boolean(cell.refused),
   }));
   context.lineJoin = "round";
   // A solid border keeps its colour beside a nucleus of the same colour.

@@ -1,5 +1,6 @@
 // One image while it is open: its cells, what is selected, what can be undone, and the way of changes to the server.
 import { Cells } from "./cells.js";
+import { Comments } from "./comments/comments.js";
 import { History } from "./history.js";
 import { Selection } from "./selection.js";
 import { Changes } from "./sync/changes.js";
@@ -18,6 +19,7 @@ export class ImageSession {
     Object.assign(this, { image, picture, scheme });
     this.changes = new Changes(outbox, outbox.line(image.id), this.cells, this.signal);
     this.history = new History(this.cells, this.changes);
+    this.comments = new Comments(image.comments);
   }
 
   /** Take the cells as the server gives them; what is not saved yet stays on top of them. */

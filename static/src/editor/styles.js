@@ -3,6 +3,8 @@ import { Point } from "ol/geom.js";
 import { Circle, Fill, Stroke, Style, Text } from "ol/style.js";
 
 export const PROPOSAL = "#ff8c00";
+// What the server did not take; always dashed, and marked with why.
+const REFUSED = "#d5001c";
 export const CONFIRMED = "#0a5fd8";
 const IGNORED = "#4b4f54";
 export const FONT = '600 11px system-ui, "Segoe UI", Roboto, sans-serif';
@@ -33,6 +35,7 @@ export function labelsOf(cell, scheme) {
 
 export function colourOf(cell, scheme) {
   if (cell.ignored) return IGNORED;
+  if (cell.refused) return REFUSED;
   if (cell.status === "proposed") return PROPOSAL;
   return labelsOf(cell, scheme)[0]?.colour ?? CONFIRMED;
 }
@@ -92,7 +95,7 @@ export function selectedStyles(cell, scheme) {
   const styles = [
     new Style({ stroke: new Stroke({ color: "#ffffff", width: 6 }) }),
     new Style({
-      stroke: new Stroke({ color: colour, width: 2.5, lineDash: cell.status === "proposed" ? [7, 5] : undefined }),
+      stroke: new Stroke({ color: colour, width: 2.5, lineDash: cell.status === "proposed" || cell.refused ? [7, 5] : undefined }),
     }),
   ];
   if (cell.status === "proposed" && cell.score !== null) {

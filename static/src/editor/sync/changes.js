@@ -5,7 +5,7 @@ import { boundsOf } from "../geometry.js";
 
 /**
  * Dispatches
- *   "state"     detail {state}       the image's state after a save
+ *   "state"     detail {state, revision}   the image's state after a save
  *   "problem"   detail {problem}     a change waits for the person (line.js)
  *   "problems"                       there are more or fewer of them
  *
@@ -127,10 +127,10 @@ export class Changes extends EventTarget {
     this.#cells.set({ ...newCell(id), ...known, ...state, bounds, version, unsaved: true, unmade: false, refused: null });
   }
 
-  #settled({ cells, state }) {
+  #settled({ cells, state, revision }) {
     const free = cells.filter((cell) => this.#line.problemOf(cell.id)?.kind !== "refused");
     if (free.length) this.#cells.setAll(free.map((cell) => this.#merged(cell)));
-    if (state) this.#tell("state", { state });
+    if (state) this.#tell("state", { state, revision });
   }
 
   #met(problem) {

@@ -240,8 +240,17 @@ export class Line extends EventTarget {
   }
 }
 
-/** What the records of a problem would have made of the cell. */
+/**
+ * What the records of a problem would have made of the cell. What they do not touch is as the other has it: who keeps
+ * their own border does not take the other's labels away.
+ */
 function stateOfAll({ records, theirs }) {
+  const base = stateOf(theirs);
   // An operation that an earlier version kept says only what it does.
-  return records.reduce((state, record) => record.after ?? stateAfter(state, record), stateOf(theirs));
+  const mine = records.reduce((state, record) => record.after ?? stateAfter(state, record), base);
+  if (!base || base.status === "deleted") return mine;
+  const labels = records.some(({ kind }) => kind === "label");
+  const border = records.some(({ kind }) => kind !== "label");
+  const { status, border: drawn } = border ? mine : base;
+  return { ...(labels ? mine : base), status, border: drawn };
 }
