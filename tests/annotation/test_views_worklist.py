@@ -1,4 +1,5 @@
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import pytest
@@ -7,12 +8,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from hypothesis import given
+from hypothesis import strategies as st
 
 from annotation.comments import add_comment, resolve
 from annotation.image_state import set_state
 from annotation.models import Cell, Comment, ImageName, Operation, Patient, ProposalRun, SmearImage, Study
 from annotation.worklist import PAGE_SIZE, worklist
-from annotation.worklist_query import SORTS, WorklistQuery
+from annotation.worklist_query import PARAMETERS, SORTS, WorklistQuery
 
 BORDER = {"kind": "rectangle", "x": 4, "y": 4, "width": 20, "height": 20}
 
@@ -193,6 +196,21 @@ def test_htmx_gets_the_list_alone(study: Study, annotator: User, client_of: Any)
     assert b"<html" in whole.content and b"<html" not in part.content
     assert part.content.strip().startswith(b'<div id="worklist">')
     assert "HX-Request" in whole["Vary"] and "HX-Request" in part["Vary"]
+
+
+_WORDS = st.sampled_from(["", "new", "nobody", "none", "me", "open", "uncertain", "-cells", "7", "0", "-1", "9" * 30])
+
+
+@given(
+    st.dictionaries(st.sampled_from(PARAMETERS), _WORDS | st.text(max_size=12)),
+    st.none() | st.integers(1, 9),
+)
+def test_an_address_asks_again_for_what_it_was_made_from(parameters: dict[str, str], viewer: int | None) -> None:
+    query = WorklistQuery.parse(parameters, viewer)
+    for address in (query.address(), query.editor_address()):
+        assert WorklistQuery.parse(dict(parse_qsl(address.removeprefix("?")))) == query
+    assert "sort=" in query.editor_address()
+    query.condition()
 
 
 def test_links_to_the_editor_carry_the_list(study: Study, annotator: User, client_of: Any) -> None:

@@ -199,3 +199,15 @@ def test_nothing_sticks_out_of_a_card_or_the_page(
         })"""
     )
     assert out == []
+
+
+def test_what_was_done_is_seen_down_in_the_list_too(
+    study: Study, images: list[Any], annotator: User, page_of: Any
+) -> None:
+    page = page_of(annotator, f"/studies/{study.pk}/", viewport={"width": 480, "height": 500})
+    page.locator("[data-select]").last.click()
+    page.locator("[data-selection-actions]").get_by_role("button", name="Take").click()
+    said = page.locator("#worklist-said")
+    expect(said).to_have_text("1 image is now assigned to anna.")
+    expect(said).to_be_in_viewport()
+    expect(said).to_be_empty(timeout=12_000)

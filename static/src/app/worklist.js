@@ -49,6 +49,13 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("htmx:afterSwap", update);
+
+// What was done is said for a while; why something was refused stays until the next try.
+document.addEventListener("htmx:oobAfterSwap", (event) => {
+  if (event.target.id !== "worklist-said") return;
+  const done = event.target.querySelector(".message-success");
+  if (done) setTimeout(() => done.remove(), 8000);
+});
 // Back brings the boxes back as they were left.
 window.addEventListener("pageshow", update);
 update();
