@@ -58,6 +58,10 @@ export const KEYS = [
   ["history", ["Shift+h"], "History of the selected cell", "Together"],
   ["next-image", ["n", "f"], "Next image; while drawing, finish", "Images"],
   ["previous-image", ["p"], "Previous image", "Images"],
+  ["first-image", ["Home"], "First image of the worklist", "Images"],
+  ["last-image", ["End"], "Last image of the worklist", "Images"],
+  ["images-on", ["PageDown"], "Several images on", "Images"],
+  ["images-back", ["PageUp"], "Several images back", "Images"],
   ["help", ["F1", "?"], "This help", "Images"],
 ];
 

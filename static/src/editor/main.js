@@ -5,6 +5,7 @@ import { addTooltips, KeyDialog } from "./help.js";
 import { ImageHeading } from "./image-heading.js";
 import { ImageLoader, json } from "./image-loader.js";
 import { ImageState } from "./image-state.js";
+import { registerJumps } from "./jumps.js";
 import { KeyBindings } from "./key-bindings.js";
 import { listen } from "./key-listener.js";
 import { GESTURES, KEYS } from "./keys.js";
@@ -146,6 +147,8 @@ async function start() {
 
   const keyDialog = new KeyDialog(element("help"), bindings, GESTURES, [...scheme.byKey.values()]);
   editor.register({ help: () => keyDialog.open() });
+  const jumpAddress = (id, to) => `${address("jumpUrl", id)}?${new URLSearchParams([...new URLSearchParams(worklist), ["to", to]])}`;
+  registerJumps(editor, jumpAddress, (id) => show(id, true));
 
   /** Of answers that come in another order than they were given the newest holds. */
   function noteState(told) {
