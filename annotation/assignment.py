@@ -94,7 +94,8 @@ def take_next(study: Study, user: Any, after: int = 0) -> SmearImage | None:
 
     Among a person's own, those begun or sent back come first; then, in both, proposed images by uncertainty, and
     the others in the order of arrival. No two people are ever given the same image: the row is locked, and a row
-    that somebody else holds is passed over as long as there are others. after: the id of the image one comes from, which is not given again.
+    that somebody else holds is passed over as long as there are others. after: the id of the image one comes from,
+    which is not given again.
     """
     # One request a person at a time: a double click must not take two images.
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
