@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from shapely import GEOSException, make_valid, polygons, set_precision
 from shapely.geometry import MultiPolygon, Polygon, box
 from shapely.geometry.base import BaseGeometry
@@ -29,6 +31,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "point": ("cx", "cy"),
 }
 MAX_POINTS = 10_000
+# A polygon that crosses itself more often is a scribble, and taking it apart would keep the server busy for minutes.
+MAX_CROSSINGS = 10_000
+_SAMPLED = 200
 # Nothing that belongs to an image lies so many pixels away; far beyond it geometry has no exact numbers left.
 FARTHEST = 1_000_000
 # A hundredth of a pixel: finer than any pointer, and numbers stay short and compare equal after a round trip.
@@ -213,6 +218,8 @@ def _clean_polygon(points: Any, width: int, height: int) -> Border:
         polygon = polygons(ring)
         inside = all(0 <= x <= width and 0 <= y <= height for x, y in ring)
         if not inside or not polygon.is_valid:
+            if len(ring) > _SAMPLED and _crossings(ring) > MAX_CROSSINGS:
+                raise BorderError("The polygon crosses itself too often to be mended.")
             ring = _mended(polygon, width, height)
         elif polygon.area <= 0:
             raise BorderError("The polygon has no area.")
@@ -245,12 +252,31 @@ def _mended(polygon: Polygon, width: int, height: int) -> list[tuple[float, floa
         # On the grid of the stored numbers: rounding afterwards would make slivers cross themselves again.
         shape = _largest(set_precision(shape, 10**-DECIMALS))
         ring = _without_repeats([(_round(x), _round(y)) for x, y in shape.exterior.coords])
+        if len(ring) > MAX_POINTS:
+            raise BorderError("The polygon crosses itself too often to be mended.")
         if len(ring) >= 3 and Polygon(ring).is_valid and Polygon(ring).area > 0:
             return ring
         if len(ring) < 3:
             break
         shape = _largest(make_valid(Polygon(ring), method="structure", keep_collapsed=False))
     raise BorderError("The polygon has no area inside the image.")
+
+
+def _crossings(ring: Sequence[tuple[float, float]]) -> float:
+    """About how often a ring crosses itself, from some 200 of its edges against all."""
+    ends = np.asarray(ring)
+    starts = np.roll(ends, 1, axis=0)
+    step = max(1, len(ring) // _SAMPLED)
+    a, b = starts[::step, None], ends[::step, None]
+    along, across = b - a, ends - starts
+
+    def side(direction: NDArray[np.float64], to: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return direction[..., 0] * to[..., 1] > direction[..., 1] * to[..., 0]
+
+    parted = side(along, starts - a) != side(along, ends - a)
+    parted &= side(across, a - starts) != side(across, b - starts)
+    # Each crossing is met from both of its edges; that neighbours share a corner may count once or twice more.
+    return float(parted.sum()) * step / 2
 
 
 def _without_repeats(ring: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
