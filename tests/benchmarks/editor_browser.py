@@ -156,15 +156,16 @@ class MeasuredPage:
         return box["width"], box["height"]
 
     async def resolution(self) -> float:
-        return (await self._view())[0]
+        return (await self.view())[0]
 
-    async def _view(self) -> tuple[float, float, float]:
+    async def view(self) -> tuple[float, float, float]:
+        """Image pixels a pixel of the window, and the image point in the middle of the map."""
         resolution, x, y = map(float, str(await self.page.get_attribute("#editor", "data-view")).split())
         return resolution, x, y
 
     async def at(self, point: Pixel) -> Pixel:
         """An image point as a point of the window."""
-        resolution, x, y = await self._view()
+        resolution, x, y = await self.view()
         box = await self.page.locator("#map").bounding_box()
         assert box
         middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -173,7 +174,7 @@ class MeasuredPage:
     async def settle(self) -> None:
         """Wait until the view has not moved for half a second."""
         before = None
-        while (now := await self._view()) != before:
+        while (now := await self.view()) != before:
             before = now
             await asyncio.sleep(0.5)
 
