@@ -232,6 +232,6 @@ def test_everything_has_room(size: tuple[int, int], image: SmearImage, annotator
     editor.press("1", "9")
     expect(editor.page.locator("#certainty .certainty")).to_have_count(2)
     box = editor.page.locator(".cell-scroll").bounding_box()
-    assert box and box["height"] >= 3 * 30
+    assert box and box["height"] >= 4 * 26
     panel = editor.page.locator(".panel")
     assert panel.evaluate("panel => panel.scrollHeight <= panel.clientHeight && panel.scrollWidth <= panel.clientWidth")

@@ -72,7 +72,6 @@ def test_brightness_and_channels_change_what_is_seen_and_nothing_else(
     assert adjusted(page, '"brightness":100') == brighter
     # It stays while one goes through the images, and for the next visit.
     editor.press("n")
-    page.wait_for_url("**/images/*")
     page.wait_for_selector(f"#editor[data-ready=true]:not([data-image='{image.pk}'])")
     adjusted(page, '"brightness":100')
     editor.press("p")

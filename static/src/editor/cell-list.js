@@ -5,7 +5,7 @@ import { extentsOf } from "./geometry.js";
 import { sizes } from "./scale-bar.js";
 import { colourOf, labelsOf } from "./styles.js";
 
-const ROW = 30; // pixels, as in panel.css
+const ROW = 26; // pixels, as in panel.css
 const BEYOND = 6; // rows above and below what is in sight
 
 export class CellList {
