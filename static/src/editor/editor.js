@@ -55,6 +55,11 @@ export class Editor {
     return this.selection.ids.map((id) => this.cells.get(id)).filter((cell) => cell && cell.status !== "deleted");
   }
 
+  /** Whether the selected cell shows what can be pulled: with the tools that let one. */
+  get handles() {
+    return this.canEdit && Boolean(this.pointer.tool.repairs);
+  }
+
   say(text) {
     this.hints.say(text);
   }
@@ -66,7 +71,7 @@ export class Editor {
     for (const button of document.querySelectorAll("[data-tool-button]")) {
       button.setAttribute("aria-pressed", button.dataset.command === name);
     }
-    if (this.#session) this.layers.select(this.selection.ids, this.canEdit);
+    if (this.#session) this.layers.select(this.selection.ids, this.handles);
   }
 
   create(border) {

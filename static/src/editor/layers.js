@@ -162,12 +162,15 @@ export class Layers extends EventTarget {
     this.#redraw();
   }
 
-  /** Draw a selected cell with another border while it is being dragged; null: its own again. */
-  preview(id, border) {
-    for (const each of this.#selected) if (each.id === id) each.border = border;
+  /** Draw selected cells with other borders while they are being dragged: [[id, border], ...]; null: their own again. */
+  preview(targets) {
+    const borders = new Map(targets);
+    for (const each of this.#selected) if (borders.has(each.id)) each.border = borders.get(each.id);
     const before = this.#previewed.size;
-    if (border) this.#previewed.add(id);
-    else this.#previewed.delete(id);
+    for (const [id, border] of targets) {
+      if (border) this.#previewed.add(id);
+      else this.#previewed.delete(id);
+    }
     if (this.#previewed.size !== before) this.borders.hide(this.#previewed);
     this.#redraw();
   }

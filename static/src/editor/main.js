@@ -128,7 +128,7 @@ async function start() {
     selection.addEventListener(
       "change",
       () => {
-        layers.select(selection.ids, editor.canEdit);
+        layers.select(selection.ids, editor.handles);
         panel.select(selection.ids);
         refresh();
       },

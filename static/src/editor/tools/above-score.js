@@ -50,10 +50,10 @@ export class AboveScore {
   /** Beside its button, as a whole in the window. */
   #place() {
     const form = this.#form;
-    const button = document.querySelector('.toolbar [data-command="accept-above"]').getBoundingClientRect();
+    const button = document.querySelector('.toolbar [data-command="accept-above"]');
     const { height } = form.getBoundingClientRect();
-    form.style.left = `${button.right + 10}px`;
-    form.style.top = `${Math.max(8, Math.min(innerHeight - height - 8, button.top - 8))}px`;
+    form.style.left = `${button.closest(".toolbar").getBoundingClientRect().right + 10}px`;
+    form.style.top = `${Math.max(8, Math.min(innerHeight - height - 8, button.getBoundingClientRect().top - 8))}px`;
   }
 
   get #chosen() {
@@ -93,7 +93,7 @@ export class AboveScore {
 
   #closed() {
     const editor = this.#editor;
-    editor.layers.select(editor.selection.ids, editor.canEdit);
+    editor.layers.select(editor.selection.ids, editor.handles);
     document.getElementById("map").focus({ preventScroll: true });
   }
 }

@@ -77,7 +77,7 @@ export class BrushTool {
     this.#frame ??= requestAnimationFrame(() => {
       this.#frame = null;
       this.#apply();
-      if (this.#stroke) this.#editor.layers.preview(this.#stroke.cell.id, this.#stroke.border);
+      if (this.#stroke) this.#editor.layers.preview([[this.#stroke.cell.id, this.#stroke.border]]);
     });
   }
 
@@ -109,7 +109,7 @@ export class BrushTool {
     cancelAnimationFrame(this.#frame);
     this.#frame = null;
     if (!stroke?.begun) return false;
-    this.#editor.layers.preview(stroke.cell.id, null);
+    this.#editor.layers.preview([[stroke.cell.id, null]]);
     return true;
   }
 

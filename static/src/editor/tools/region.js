@@ -118,7 +118,7 @@ export class RegionTool extends StrokeTool {
     this.#ring = null;
     this.#bar.hidden = true;
     this.editor.layers.sketch(null);
-    this.editor.layers.select(this.editor.selection.ids, this.editor.canEdit);
+    this.editor.layers.select(this.editor.selection.ids, this.editor.handles);
     return true;
   }
 }

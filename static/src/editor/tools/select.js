@@ -1,7 +1,7 @@
 // Select, move, and repair: vertices of polygons, handles of ellipses, circles and rectangles. Only a drag that began on
 // what is selected moves anything; a click never does.
 import { cellAt, stateOf } from "../cells.js";
-import { boundsOf, contains, dragged, handlesOf, moved, nearestEdge, withVertex, withoutVertex } from "../geometry.js";
+import { boundsOf, dragged, handlesOf, moved, nearestEdge, withVertex, withoutVertex } from "../geometry.js";
 import { ROTATE_REACH } from "../layers.js";
 import { simplified } from "../repair/simplify.js";
 import { cellsWithin } from "../repair/within.js";
@@ -14,6 +14,7 @@ export class SelectTool {
   name = "select";
   hint = "Click a cell to select it (Shift adds), Shift+drag for a box. Drag its vertices or inside. Drag beside it to pan.";
   #editor;
+  repairs = true;
   #grabbed = null;
   #box = null;
 
@@ -44,9 +45,7 @@ export class SelectTool {
     }
     // A smaller cell on top of the selected one is meant by itself.
     const under = cellAt(layers.near(point, reach), point, 0);
-    const inside = chosen.find((cell) => contains(cell.border, point));
-    if (inside && (!under || selection.has(under.id))) return { part: "inside", cell: inside };
-    return null;
+    return under && selection.has(under.id) ? { part: "inside", cell: under } : null;
   }
 
   /** Whether a handle of the selected cell lies under the pointer: it can be pulled whatever the tool. */
@@ -86,7 +85,7 @@ export class SelectTool {
       const [dx, dy] = [point[0] - grabbed.from[0], point[1] - grabbed.from[1]];
       const { width, height } = image;
       grabbed.targets = selected.map((cell) => [cell, moved(cell.border, dx, dy, width, height)]);
-      for (const [cell, border] of grabbed.targets) layers.preview(cell.id, border);
+      layers.preview(grabbed.targets.map(([cell, border]) => [cell.id, border]));
       return;
     }
     if (grabbed.part === "edge") {
@@ -98,7 +97,7 @@ export class SelectTool {
     const to = snaps ? snapping.at(point, event, grabbed.cell.id) : point;
     grabbed.border = dragged(grabbed.border, grabbed.handle, inImage(to, image));
     grabbed.targets = [[grabbed.cell, grabbed.border]];
-    layers.preview(grabbed.cell.id, grabbed.border);
+    layers.preview([[grabbed.cell.id, grabbed.border]]);
   }
 
   up(place, wasDragged) {
@@ -109,7 +108,7 @@ export class SelectTool {
     if (!grabbed?.targets || !wasDragged) return;
     const name = grabbed.part === "inside" ? "Move" : "Reshape";
     this.#editor.reshape(grabbed.targets, name);
-    for (const [cell] of grabbed.targets) this.#editor.layers.preview(cell.id, null);
+    this.#editor.layers.preview(grabbed.targets.map(([cell]) => [cell.id, null]));
   }
 
   click(place, event) {
@@ -148,7 +147,7 @@ export class SelectTool {
     this.#grabbed = null;
     if (this.#box) this.#endBox();
     if (!grabbed?.targets) return boxed;
-    for (const [cell] of grabbed.targets) this.#editor.layers.preview(cell.id, null);
+    this.#editor.layers.preview(grabbed.targets.map(([cell]) => [cell.id, null]));
     return true;
   }
 
