@@ -265,3 +265,17 @@ export function addTooltips(root, bindings) {
   bindings.addEventListener("change", write);
   write();
 }
+
+/** A number that a command has taken is no longer shown at its label. */
+export function showNumbers(root, bindings) {
+  const write = () => {
+    for (const kbd of root.querySelectorAll("[data-label] kbd")) {
+      kbd.hidden = bindings.commandOf(kbd.textContent) !== undefined;
+      const button = kbd.closest("[data-label]");
+      const name = button.querySelector(".label-name").textContent;
+      button.title = kbd.hidden ? name : `${name} (key ${kbd.textContent})`;
+    }
+  };
+  bindings.addEventListener("change", write);
+  write();
+}

@@ -79,7 +79,7 @@ export class LabelPanel {
     button.className = "label-button";
     button.dataset.label = label.id;
     button.setAttribute("aria-pressed", "false");
-    button.title = label.key ? `${label.name} (key ${label.key})` : label.name;
+    button.title = label.name;
     const swatch = document.createElement("span");
     swatch.className = "swatch";
     swatch.style.background = label.colour;

@@ -1,7 +1,7 @@
 // The border editor: puts the parts of the page together and shows one image after another in it.
 import "ol/ol.css";
 import { Editor } from "./editor.js";
-import { addTooltips, KeyDialog } from "./help.js";
+import { addTooltips, KeyDialog, showNumbers } from "./help.js";
 import { ImageHeading } from "./image-heading.js";
 import { ImageLoader, json } from "./image-loader.js";
 import { ImageState } from "./image-state.js";
@@ -218,6 +218,7 @@ async function start() {
   addEventListener("beforeunload", (event) => outbox.unsaved && event.preventDefault());
   addEventListener("popstate", () => show(Number(location.pathname.match(/images\/(\d+)/)?.[1]), false));
   addTooltips(document, bindings);
+  showNumbers(element("labels"), bindings);
   scaleBar(element("scale-bar"), layers, () => session?.image.um_per_pixel ?? null);
 
   // For tests and for whoever overlays something: where the view is, in image pixels.

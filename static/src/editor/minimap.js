@@ -22,9 +22,11 @@ export class Minimap {
       minimap: () => {
         this.#on = !this.#on;
         preferences.set("minimap", this.#on);
+        this.#word();
         this.#place();
       },
     });
+    this.#word();
     layers.map.on("postrender", () => this.#place());
     element.addEventListener("pointerdown", (event) => this.#grab(event));
     element.addEventListener("pointermove", (event) => element.hasPointerCapture(event.pointerId) && this.#go(event));
@@ -38,10 +40,14 @@ export class Minimap {
     this.#place();
   }
 
-  #place() {
+  #word() {
     for (const button of document.querySelectorAll('[data-command="minimap"]')) {
       button.setAttribute("aria-pressed", this.#on);
     }
+  }
+
+  /** At every frame: no more than it takes. */
+  #place() {
     if (!this.#session || !this.#layers.map.getSize()) return;
     const { width, height } = this.#session.image;
     const [x0, y0, x1, y1] = this.#layers.inView;
