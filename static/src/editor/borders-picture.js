@@ -21,6 +21,7 @@ export class BordersPicture {
   #items = new Map();
   #order = 0;
   #hidden = new Set();
+  #selected = new Set();
   #only = null;
   #canvas = document.createElement("canvas");
   #frame = null;
@@ -37,6 +38,7 @@ export class BordersPicture {
     this.#scheme = session.scheme;
     this.#frame = null;
     this.#hidden.clear();
+    this.#selected.clear();
     this.#source = new ImageCanvas({
       projection,
       ratio: RATIO,
@@ -94,6 +96,14 @@ export class BordersPicture {
     this.#patch(changed);
   }
 
+  /** Paint these cells as selected: where they are too many to be drawn anew at every move. */
+  select(ids) {
+    const selected = new Set(ids);
+    const changed = [...selected.symmetricDifference(this.#selected)].map((id) => this.#items.get(id)).filter(Boolean);
+    this.#selected = selected;
+    this.#patch(changed);
+  }
+
   #item(cell, order = this.#order++) {
     const [minX, minY, maxX, maxY] = cell.bounds;
     return { minX, minY, maxX, maxY, id: cell.id, order };
@@ -134,7 +144,8 @@ export class BordersPicture {
       .map(({ id }) => this.#cells.get(id));
     context.save();
     context.setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
-    paintBorders(context, this.#seen(found), this.#scheme, { resolution, labels: this.#labels });
+    const view = { resolution, labels: this.#labels, selected: this.#selected };
+    paintBorders(context, this.#seen(found), this.#scheme, view);
     context.restore();
   }
 

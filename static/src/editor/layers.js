@@ -4,20 +4,23 @@ import Feature from "ol/Feature.js";
 import OlMap from "ol/Map.js";
 import View from "ol/View.js";
 import { defaults as defaultInteractions } from "ol/interaction/defaults.js";
-import { MultiLineString, Point, Polygon } from "ol/geom.js";
+import { MultiLineString, MultiPolygon, Point, Polygon } from "ol/geom.js";
 import ImageLayer from "ol/layer/Image.js";
 import VectorLayer from "ol/layer/Vector.js";
 import Projection from "ol/proj/Projection.js";
-import ImageSource from "ol/source/Image.js";
 import VectorSource from "ol/source/Vector.js";
 import { BordersPicture } from "./borders-picture.js";
+import { StillImage } from "./still-image.js";
 import { fromMap, handlesOf, outline, toMap } from "./geometry.js";
-import { handleStyle, selectedStyles, sketchStyles } from "./styles.js";
+import { handleStyle, movingStyle, selectedStyles, sketchStyles } from "./styles.js";
 
 /** How far from its border the handle is that rotates an ellipse, in pixels of the screen. */
 export const ROTATE_REACH = 22;
 // Arms of the cross that stands for a point, in pixels of the screen.
 const CROSS = 7;
+
+// More selected cells than these are part of the picture: the small layer on top is drawn anew at every move.
+const MANY = 60;
 
 /** Dispatches "view" when another image or another part of it is shown. */
 export class Layers extends EventTarget {
@@ -65,7 +68,10 @@ export class Layers extends EventTarget {
     const extent = [0, 0, width, height];
     const projection = new Projection({ code: "pixels", units: "pixels", extent });
     this.#projection = projection;
-    this.picture = session.picture;
+    this.pixels.setSource(null);
+    session.pictured(() => {
+      this.picture = session.picture;
+    });
     const margin = Math.max(width, height);
     this.map.setView(
       new View({
@@ -89,9 +95,7 @@ export class Layers extends EventTarget {
 
   /** What is shown for the image's pixels: a bitmap or a canvas of the image's size. */
   set picture(picture) {
-    const extent = this.#projection.getExtent();
-    const loader = () => Promise.resolve({ image: picture, extent, resolution: 1, pixelRatio: 1 });
-    this.pixels.setSource(new ImageSource({ projection: this.#projection, loader }));
+    this.pixels.setSource(new StillImage(this.#projection, picture));
   }
 
   get view() {
@@ -159,6 +163,7 @@ export class Layers extends EventTarget {
   select(ids, handles) {
     this.#selected = ids.map((id) => ({ id, border: null }));
     this.#handles = handles && ids.length === 1;
+    this.borders.select(ids.length > MANY ? ids : []);
     this.#redraw();
   }
 
@@ -198,14 +203,25 @@ export class Layers extends EventTarget {
 
   #draw() {
     const features = [];
+    const many = this.#selected.length > MANY;
+    const moving = [];
     for (const { id, border } of this.#selected) {
       const cell = this.#session.cells.get(id);
-      if (!cell || cell.status === "deleted") continue;
+      if (!cell || cell.status === "deleted" || (many && !border)) continue;
       const drawn = border ?? cell.border;
+      if (many && drawn.kind !== "point") {
+        moving.push([outline(drawn).map((point) => toMap(point, this.#height))]);
+        continue;
+      }
       const feature = new Feature(this.#shape(drawn));
       feature.setStyle(selectedStyles(cell, this.#session.scheme));
       features.push(feature);
       if (this.#handles) this.#addHandles(features, drawn);
+    }
+    if (moving.length) {
+      const feature = new Feature(new MultiPolygon(moving));
+      feature.setStyle(movingStyle);
+      features.push(feature);
     }
     if (this.#sketch) this.#addSketch(features);
     this.#active.clear(true);

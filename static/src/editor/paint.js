@@ -7,7 +7,8 @@ import { captionOf, colourOf, FONT, hatch, isLight } from "./styles.js";
 const SMALL = 14;
 
 /**
- * Paint cells. `view`: {resolution: image pixels a screen pixel, labels: whether names are written}.
+ * Paint cells. `view`: {resolution: image pixels a screen pixel, labels: whether names are written, selected: set of
+ * the ids that are painted as selected}.
  * A stroke for each: a path of thousands of rings takes ten times as long to rasterize.
  */
 export function paintBorders(context, cells, scheme, view) {
@@ -17,16 +18,25 @@ export function paintBorders(context, cells, scheme, view) {
     ring: cell.border.kind === "point" ? null : outline(cell.border),
     colour: colourOf(cell, scheme),
     dashed: cell.status === "proposed" || Boolean(cell.refused),
+    selected: view.selected.has(cell.id),
   }));
   context.lineJoin = "round";
   // A solid border keeps its colour beside a nucleus of the same colour.
   context.strokeStyle = "rgba(255, 255, 255, 0.75)";
   context.lineWidth = 4 * resolution;
-  for (const { cell, ring, dashed } of looks) {
+  for (const { cell, ring, dashed, selected } of looks) {
     if (cell.ignored) {
       trace(context, cell, ring, resolution);
       fillHatched(context, resolution);
-    } else if (!dashed && cell.bounds[2] - cell.bounds[0] > SMALL * resolution) {
+    }
+    if (selected) {
+      context.save();
+      context.strokeStyle = "#ffffff";
+      context.lineWidth = 6 * resolution;
+      trace(context, cell, ring, resolution);
+      context.stroke();
+      context.restore();
+    } else if (!cell.ignored && !dashed && cell.bounds[2] - cell.bounds[0] > SMALL * resolution) {
       trace(context, cell, ring, resolution);
       context.stroke();
     }
