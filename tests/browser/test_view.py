@@ -124,7 +124,8 @@ def test_the_overview_shows_where_one_is_and_leads_elsewhere(image: SmearImage, 
     expect(overview).to_be_hidden()
     editor.press("+", "+", "+")
     expect(overview).to_be_visible()
-    expect(overview.locator("canvas")).to_be_visible()
+    expect(overview.locator("img")).to_have_js_property("complete", True)
+    assert overview.locator("img").evaluate("picture => picture.naturalWidth") > 100
     box = overview.bounding_box()
     assert box and box["width"] / box["height"] == pytest.approx(640 / 480, rel=0.03)
     page.wait_for_timeout(300)

@@ -5,16 +5,15 @@ const NARROW = 900;
 
 export class Minimap {
   #element;
-  #canvas;
+  #picture;
   #frame;
   #layers;
   #session = null;
-  #drawn = null;
   #on;
 
   constructor(element, { editor, layers, preferences }) {
     this.#element = element;
-    this.#canvas = element.querySelector("canvas");
+    this.#picture = element.querySelector("img");
     this.#frame = element.querySelector("[data-frame]");
     this.#layers = layers;
     this.#on = preferences.get("minimap", true);
@@ -56,35 +55,15 @@ export class Minimap {
     const shown = this.#on && !whole && innerWidth >= NARROW;
     if (this.#element.hidden === shown) this.#element.hidden = !shown;
     if (!shown) return;
-    if (this.#drawn !== this.#session) this.#draw();
+    // The server has it small already: to shrink 5 million pixels here would hold up a drag.
+    const { thumbnail_url: address } = this.#session.image;
+    if (this.#picture.getAttribute("src") !== address) this.#picture.src = address;
     const share = (value, all) => `${100 * Math.max(0, Math.min(1, value / all))}%`;
     const { style } = this.#frame;
     style.left = share(x0, width);
     style.top = share(y0, height);
     style.right = share(width - x1, width);
     style.bottom = share(height - y1, height);
-  }
-
-  /** Once an image, made small beside the main thread. */
-  async #draw() {
-    const session = (this.#drawn = this.#session);
-    const { width, height } = session.image;
-    const scale = (WIDTH * devicePixelRatio) / width;
-    const size = { resizeWidth: Math.round(width * scale), resizeHeight: Math.max(1, Math.round(height * scale)) };
-    this.#canvas.hidden = true;
-    let small;
-    try {
-      small = await createImageBitmap(session.picture, { ...size, resizeQuality: "medium" });
-    } catch {
-      // The image was left meanwhile.
-      return;
-    }
-    if (session !== this.#session) return;
-    this.#canvas.width = size.resizeWidth;
-    this.#canvas.height = size.resizeHeight;
-    this.#canvas.getContext("2d").drawImage(small, 0, 0);
-    this.#canvas.hidden = false;
-    small.close();
   }
 
   #grab(event) {
