@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
@@ -105,6 +107,24 @@ def page_of(live_server: Any, chromium: Browser, console: Console) -> Iterator[A
     yield make
     for context in contexts:
         context.close()
+    wait_for_silence()
+
+
+def wait_for_silence() -> None:
+    """Until the live server has answered what the pages asked last: the database is emptied next, and would wait for
+    it, or it for the database."""
+    silent = 0
+    for _ in range(100):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
+            )
+            busy = cursor.fetchone()[0]
+        silent = 0 if busy else silent + 1
+        if silent == 4:
+            return
+        time.sleep(0.05)
 
 
 @pytest.fixture

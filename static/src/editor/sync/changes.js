@@ -115,8 +115,7 @@ export class Changes extends EventTarget {
       if (operation.kind === "restore" && operation.status === "proposed" && known.proposed) {
         state = { ...state, border: known.proposed };
       }
-      this.#line.add(id, { version, ...operation }, state);
-      version += 1;
+      version = this.#line.add(id, { version, ...operation }, state);
     }
     if (state && !sameState(state, from)) this.#show(id, state, version);
   }

@@ -32,7 +32,8 @@ export class Line extends EventTarget {
   #waiting = [];
   #sending = [];
   #failures = 0;
-  #alone = false;
+  // How many operations go at once: one where one of them may be at fault, then more and more again.
+  #size = BATCH;
   /** By key. */
   problems = new Map();
   /** Why the last try failed; "" where it did not. */
@@ -74,22 +75,22 @@ export class Line extends EventTarget {
     return this.records.some((record) => record.cell === cell);
   }
 
-  /** Take an operation {kind, version, …} on a cell, and the state that it leads to. */
+  /** Take an operation {kind, version, …} on a cell, and the state that it leads to; returns the version it makes. */
   add(cell, operation, after) {
-    const last = this.#waiting.findLast((record) => record.cell === cell);
-    if (operation.kind === "reshape" && last?.kind === "reshape" && !last.tried) {
+    let record = this.#waiting.findLast((other) => other.cell === cell);
+    if (operation.kind === "reshape" && record?.kind === "reshape" && !record.tried) {
       // Arrow keys and quick corrections: one reshape that was never sent takes the place of the other.
-      last.border = operation.border;
-      last.after = after;
-      this.#keep(last);
+      record.border = operation.border;
+      record.after = after;
     } else {
-      const record = { id: newId(), cell, ...operation, after, image: this.image, tab: this.#tab };
+      record = { id: newId(), cell, ...operation, after, image: this.image, tab: this.#tab };
       record.sequence = this.#journal.nextSequence();
       this.#waiting.push(record);
-      this.#keep(record);
     }
+    this.#keep(record);
     if (!this.#failures) this.due = 0;
     this.#tell("change");
+    return record.version + 1;
   }
 
   /** Take over records of an earlier visit or of a tab that has ended. */
@@ -128,8 +129,7 @@ export class Line extends EventTarget {
 
   /** Send the next batch. Never throws: what fails is tried again when `due`. */
   async send() {
-    // After a batch that the server could not even read, one at a time finds the one that is at fault.
-    this.#sending = this.#waiting.splice(0, this.#alone ? 1 : BATCH);
+    this.#sending = this.#waiting.splice(0, this.#size);
     const batch = this.#sending;
     for (const record of batch) record.tried = true;
     this.#tell("change");
@@ -156,7 +156,7 @@ export class Line extends EventTarget {
     this.#failures = 0;
     this.reason = "";
     this.due = 0;
-    if (!this.#waiting.length) this.#alone = false;
+    this.#size = Math.min(BATCH, this.#size * 2);
   }
 
   /** Send a batch; undefined when it is settled, else why it has to be sent again. */
@@ -168,15 +168,16 @@ export class Line extends EventTarget {
       return undefined;
     }
     if (status === 400 || status === 413) {
-      this.#alone = true;
+      // Doubled again as what is settled: the next goes alone.
+      this.#size = 0.5;
       if (batch.length > 1) this.#waiting.unshift(...batch);
       else this.#setAside(batch[0], batch, "refused", "The server did not understand the change.", null);
       return undefined;
     }
     if (status === 500 && this.#failures >= SUSPECT) {
       // The server may stumble over one cell only: those of the others go first.
-      if (this.#alone) this.#goLast(batch);
-      this.#alone = true;
+      if (batch.length === 1) this.#goLast(batch);
+      this.#size = 1;
     }
     return reasonOf(response);
   }
