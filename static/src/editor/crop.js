@@ -30,7 +30,8 @@ export function drawCrop(canvas, picture, bounds, shapes) {
   const top = (y0 + y1) / 2 - height / 2 / scale;
   const context = canvas.getContext("2d");
   context.setTransform(scale * ratio, 0, 0, scale * ratio, -left * scale * ratio, -top * scale * ratio);
-  context.drawImage(picture, 0, 0);
+  // The borders alone, where the pixels have not come yet.
+  if (picture) context.drawImage(picture, 0, 0);
   for (const { border, colour, dashed } of shapes) {
     const path = pathOf(border, 6 / scale);
     context.lineJoin = "round";

@@ -17,19 +17,25 @@ async function pictureOf(url) {
 
 export class ImageLoader {
   #url;
+  #pixelsUrl;
   #coming = new Map();
   #wanted = [];
 
-  /** `url(id)` is the address of what the API says of an image. */
-  constructor(url) {
+  /** `url(id)` is the address of what the API says of an image, `pixelsUrl(id)` that of its pixels. */
+  constructor(url, pixelsUrl) {
     this.#url = url;
+    this.#pixelsUrl = pixelsUrl;
   }
 
-  /** {image, picture} of an image: as it was prefetched, or fetched now. */
+  /**
+   * {image, picture} of an image, as it was prefetched or fetched now: what the API says of it, and of its pixels
+   * {bitmap: null until they are decoded, ready: a promise of it}. Its borders need not wait for them.
+   */
   async get(id) {
     this.#want(id);
+    const { image, picture } = this.#load(id);
     try {
-      return await this.#load(id);
+      return { image: await image, picture };
     } catch (error) {
       this.#coming.delete(id);
       throw error;
@@ -40,7 +46,8 @@ export class ImageLoader {
   prefetch(ids) {
     for (const id of ids) {
       this.#want(id);
-      this.#load(id).catch(() => this.#coming.delete(id));
+      const { image, picture } = this.#load(id);
+      Promise.all([image, picture.ready]).catch(() => this.#coming.delete(id));
     }
   }
 
@@ -50,13 +57,23 @@ export class ImageLoader {
     if (coming) coming.image = null;
   }
 
-  async #load(id) {
+  #load(id) {
     let coming = this.#coming.get(id);
     if (!coming) this.#coming.set(id, (coming = {}));
     coming.image ??= json(this.#url(id));
-    coming.picture ??= coming.image.then((image) => pictureOf(image.pixels_url));
-    const [image, picture] = await Promise.all([coming.image, coming.picture]);
-    return { image, picture };
+    coming.picture ??= this.#decode(id);
+    return coming;
+  }
+
+  #decode(id) {
+    const picture = { bitmap: null, ready: pictureOf(this.#pixelsUrl(id)) };
+    picture.ready.then(
+      (bitmap) => {
+        picture.bitmap = bitmap;
+      },
+      () => this.#coming.delete(id),
+    );
+    return picture;
   }
 
   #want(id) {
@@ -64,7 +81,7 @@ export class ImageLoader {
     while (this.#wanted.length > KEPT) {
       const old = this.#coming.get(this.#wanted[0]);
       this.#coming.delete(this.#wanted.shift());
-      old?.picture?.then((picture) => picture.close()).catch(() => {});
+      old?.picture?.ready.then((bitmap) => bitmap.close()).catch(() => {});
     }
   }
 }

@@ -37,7 +37,10 @@ const worklist = location.search;
 const address = (name, id) => page.dataset[name].replace("/0/", `/${id}/`);
 
 async function start() {
-  const loader = new ImageLoader((id) => address("imageUrl", id) + worklist);
+  const loader = new ImageLoader(
+    (id) => address("imageUrl", id) + worklist,
+    (id) => address("pixelsUrl", id),
+  );
   const first = Number(page.dataset.image);
   const connection = new Connection(page.dataset.user);
   const journal = await Journal.open(page.dataset.user);
@@ -86,9 +89,7 @@ async function start() {
     try {
       loaded = await loader.get(id);
     } catch (error) {
-      if (asked !== id) return;
-      page.dataset.ready = "true";
-      notices.show("open", "The image cannot be opened.", error.message, [["Try again", () => show(id, entry)]], "error");
+      unopened(id, entry, error);
       return;
     }
     // Somebody went on before this image had come.
@@ -109,18 +110,29 @@ async function start() {
     revision = 0;
     showState(loaded.image.state);
     page.dataset.image = id;
+    loaded.picture.ready.catch((error) => unopened(id, entry, error));
     drawn(session);
+  }
+
+  function unopened(id, entry, error) {
+    if (asked !== id) return;
+    page.dataset.ready = "true";
+    notices.show("open", "The image cannot be opened.", error.message, [["Try again", () => show(id, entry)]], "error");
   }
 
   /** Tell tests and benchmarks when all of an image is on the screen, then look ahead. */
   function drawn(shown) {
     layers.borders.layer.once("postrender", () => performance.mark("editor-borders"));
-    layers.map.once("rendercomplete", () => {
+    const complete = () => {
       if (shown !== session) return;
       page.dataset.ready = "true";
       performance.mark("editor-drawn");
       const { next, previous } = shown.image;
       loader.prefetch([previous, next].filter(Boolean));
+    };
+    shown.pictured(() => {
+      layers.map.once("rendercomplete", complete);
+      layers.map.render();
     });
   }
 

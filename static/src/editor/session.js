@@ -13,10 +13,12 @@ export class ImageSession {
   cells = new Cells();
   selection = new Selection();
   #left = new AbortController();
+  #coming;
 
-  /** `image` is what the API says of it, `picture` its decoded pixels, `outbox` what sends its changes. */
-  constructor(image, picture, scheme, outbox) {
-    Object.assign(this, { image, picture, scheme });
+  /** `image` is what the API says of it, `coming` its pixels (image-loader.js), `outbox` what sends its changes. */
+  constructor(image, coming, scheme, outbox) {
+    Object.assign(this, { image, scheme });
+    this.#coming = coming;
     this.changes = new Changes(outbox, outbox.line(image.id), this.cells, this.signal);
     this.history = new History(this.cells, this.changes);
     this.comments = new Comments(image.comments);
@@ -27,6 +29,17 @@ export class ImageSession {
     this.history.clear();
     this.cells.load(received(image.cells));
     this.changes.resume();
+  }
+
+  /** The decoded pixels; null as long as they are on their way. */
+  get picture() {
+    return this.#coming.bitmap;
+  }
+
+  /** Call something as soon as the pixels are decoded: now, where they are. Never after the image was left. */
+  pictured(then) {
+    if (this.picture) then();
+    else this.#coming.ready.then(() => this.signal.aborted || then()).catch(() => {});
   }
 
   /** Listeners on what belongs to an image take this signal: they end when the image is left. */

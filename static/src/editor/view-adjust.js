@@ -67,7 +67,7 @@ export class ViewAdjust {
   show(session) {
     this.#session = session;
     this.#handed = false;
-    this.#apply();
+    session.pictured(() => this.#apply());
   }
 
   #slider(name) {
@@ -107,7 +107,7 @@ export class ViewAdjust {
 
   #apply() {
     this.#word();
-    if (!this.#session) return;
+    if (!this.#session?.picture) return;
     if (isNeutral(this.#settings) || !this.#on) {
       this.#waiting = false;
       if (this.#adjusted) this.#layers.picture = this.#session.picture;
