@@ -116,6 +116,9 @@ def test_a_clash_is_told_and_taken_over_or_left(image: SmearImage, annotator: Us
     editor.press("2")
     expect(editor.page.locator("#map")).to_have_attribute("data-tool", "polygon")
     assert not CellLabel.objects.exists()
+    numbers = editor.page.locator("#labels kbd")
+    expect(numbers.filter(has_text="2")).to_be_hidden()
+    expect(numbers.filter(has_text="3")).to_be_visible()
     editor.press("F1")
     with editor.page.expect_response("**/me/keys/"):
         editor.page.get_by_role("button", name="All usual keys").click()
@@ -211,3 +214,18 @@ def test_h_shows_the_image_alone(image: SmearImage, annotator: User, edit: Any) 
     editor.press("Shift+p")
     editor.click(300, 300)
     editor.title("Proposal 0.83")
+
+
+def test_home_end_and_page_keys_jump_through_the_worklist(
+    study: Study, image: SmearImage, annotator: User, edit: Any, make_image: Any
+) -> None:
+    images = [image, *(make_image(study, seed=seed, name=f"more-{seed}.png") for seed in range(3, 7))]
+    editor = edit(annotator)
+    for key, place in [("End", 4), ("PageUp", 2), ("Home", 0), ("PageDown", 2), ("n", 3)]:
+        editor.press(key)
+        editor.page.wait_for_selector(f'#editor[data-ready=true][data-image="{images[place].pk}"]')
+        assert editor.page.url.endswith(f"/images/{images[place].pk}/")
+    editor.press("End")
+    editor.page.wait_for_selector(f'#editor[data-ready=true][data-image="{images[4].pk}"]')
+    editor.press("End")
+    expect(editor.page.locator("#hint")).to_have_text("This is the last image.")
