@@ -1,6 +1,7 @@
 """The cells of an image in three places: on the screen, in the browser's journal, in the database."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from playwright.sync_api import Page
@@ -72,3 +73,12 @@ def state_of(cell: dict[str, Any]) -> State:
         return value
 
     return cell["status"], json.dumps(plain(cell["border"])), tuple(sorted(cell["labels"]))
+
+
+def eventually(page: Page, condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until something holds, while the page goes on."""
+    for _ in range(int(seconds * 10)):
+        if condition():
+            return
+        page.wait_for_timeout(100)
+    assert condition()

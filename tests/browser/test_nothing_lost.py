@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from playwright.sync_api import Page, Route, expect
 from annotation.models import Cell, Operation, SmearImage
 from tests.browser.cells import draw, propose
 from tests.browser.editor_page import EditorPage
-from tests.browser.saved_cells import in_database, journal, look, on_screen, state_of
+from tests.browser.saved_cells import eventually, in_database, journal, look, on_screen, state_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,14 +26,6 @@ SAVING = "**/api/v1/images/*/operations/"
 def hurry(page: Page) -> None:
     """What the browser says when the connection is back: try at once instead of waiting longer and longer."""
     page.evaluate("dispatchEvent(new Event('online'))")
-
-
-def eventually(page: Page, condition: Callable[[], bool], seconds: float = 20) -> None:
-    for _ in range(int(seconds * 10)):
-        if condition():
-            return
-        page.wait_for_timeout(100)
-    assert condition()
 
 
 def settled(editor: EditorPage) -> None:
