@@ -11,7 +11,7 @@ import Projection from "ol/proj/Projection.js";
 import VectorSource from "ol/source/Vector.js";
 import { BordersPicture } from "./borders-picture.js";
 import { StillImage } from "./still-image.js";
-import { fromMap, handlesOf, outline, toMap } from "./geometry.js";
+import { boundsOf, fromMap, handlesOf, outline, toMap } from "./geometry.js";
 import { handleStyle, movingStyle, selectedStyles, sketchStyles } from "./styles.js";
 
 /** How far from its border the handle is that rotates an ellipse, in pixels of the screen. */
@@ -89,7 +89,11 @@ export class Layers extends EventTarget {
     this.borders.show(session, projection);
     const { signal } = session;
     session.cells.addEventListener("change", (event) => this.#refresh(event.detail.ids), { signal });
-    this.view.on("change:resolution", () => this.dispatchEvent(new CustomEvent("view")));
+    this.view.on("change:resolution", () => {
+      // Handles keep their size and distance on the screen.
+      if (this.#handles) this.#redraw();
+      this.dispatchEvent(new CustomEvent("view"));
+    });
     this.fit(0);
   }
 
@@ -246,9 +250,11 @@ export class Layers extends EventTarget {
   }
 
   #addHandles(features, border) {
-    for (const { role, point } of handlesOf(border, ROTATE_REACH * this.resolution)) {
-      this.#addHandle(features, role, point);
-    }
+    const handles = handlesOf(border, ROTATE_REACH * this.resolution);
+    const [x0, y0, x1, y1] = boundsOf(border);
+    // Seen from afar the vertices of a fine border would hide it.
+    const dense = border.kind === "polygon" && (3 * Math.max(x1 - x0, y1 - y0)) / handles.length < 12 * this.resolution;
+    for (const { role, point } of handles) this.#addHandle(features, dense ? "dot" : role, point);
   }
 
   #addHandle(features, role, point) {

@@ -110,7 +110,9 @@ const handleStroke = new Stroke({ color: "#10202e", width: 1.5 });
 const vertex = new Style({ image: new Circle({ radius: 4, fill: handleFill, stroke: handleStroke }) });
 const turn = new Style({ image: new Circle({ radius: 5, fill: new Fill({ color: "#ffd54a" }), stroke: handleStroke }) });
 
-export const handleStyle = (role) => (role === "rotate" ? turn : vertex);
+const dot = new Style({ image: new Circle({ radius: 2.2, fill: handleFill, stroke: new Stroke({ color: "#10202e", width: 1 }) }) });
+
+export const handleStyle = (role) => ({ rotate: turn, dot })[role] ?? vertex;
 
 /** Very many borders on the move: a thin line each, without the work of a feature for each. */
 export const movingStyle = new Style({
