@@ -3,6 +3,7 @@ import { CERTAINTY } from "./labelling.js";
 
 /** The value that all of some cells share under a key of a field; undefined where they differ. */
 function shared(cells, field, key, none) {
+  if (!cells.length) return none;
   const values = new Set(cells.map((cell) => cell[field]?.[key] ?? none));
   return values.size === 1 ? [...values][0] : undefined;
 }

@@ -76,5 +76,6 @@ export const GESTURES = [
   ["Drag with the polygon tool", "Draw freehand; Shift+move too"],
   ["Right click while drawing", "Take the last vertex back"],
   ["Shift or Alt with the brush", "Add to a border, take from it"],
+  ["Shift+click, Ctrl+click in the list", "Select from there to here; one more or less"],
   ["Two fingers; a long press", "Pan and zoom; select"],
 ];

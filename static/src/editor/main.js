@@ -238,6 +238,8 @@ async function start() {
     page.dataset.view = [layers.resolution, ...layers.centre].join(" ");
   });
   await show(first, false);
+  // Tab goes to the first cell, and after the last one on to the panel.
+  element("map").focus({ preventScroll: true });
   status.show(outbox);
 }
 

@@ -14,6 +14,7 @@ export class ViewAdjust {
   #layers;
   #preferences;
   #workerUrl;
+  #say;
   #worker = null;
   #settings;
   #on = true;
@@ -30,6 +31,7 @@ export class ViewAdjust {
     this.#layers = layers;
     this.#preferences = preferences;
     this.#workerUrl = workerUrl;
+    this.#say = (text) => editor.say(text);
     this.#settings = { ...NEUTRAL, ...preferences.get("view", {}) };
     const channel = part.querySelector("[data-channel]");
     channel.append(...CHANNELS.map(([value, words]) => new Option(words, value)));
@@ -134,6 +136,10 @@ export class ViewAdjust {
 
   #startWorker() {
     const worker = new Worker(this.#workerUrl);
+    worker.addEventListener("error", () => {
+      this.#busy = false;
+      this.#say("The view cannot be changed: a part of the page did not load. Load the page again.");
+    });
     worker.addEventListener("message", ({ data }) => {
       this.#busy = false;
       const wanted = this.#on && !isNeutral(this.#settings) && this.#handed && data.open === this.#open;
