@@ -239,7 +239,7 @@ async function start() {
   });
   await show(first, false);
   // Tab goes to the first cell, and after the last one on to the panel.
-  element("map").focus({ preventScroll: true });
+  if (document.activeElement === document.body) element("map").focus({ preventScroll: true });
   status.show(outbox);
 }
 
