@@ -150,10 +150,10 @@ def test_a_reviewed_image_lets_no_tool_work(image: SmearImage, annotator: User, 
     editor.click(150, 150)
     for key in ("o", "r", "x", "t", "u", "k", "g", "m", "Shift+s", "y", "Shift+y", "Shift+a", "v"):
         editor.press(key)
-        editor.drag((120, 120), (230, 150))
+        expect(editor.page.locator("#editor")).to_have_attribute("data-tool", "select")
+    editor.drag((150, 150), (190, 160))
     editor.rows(1)
-    editor.click(150, 150)
-    editor.press("c", "v")
+    editor.press("Escape", "a", "c", "v")
     editor.says("reviewed")
     editor.rows(1)
     assert Cell.objects.get().version == 1

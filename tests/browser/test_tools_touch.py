@@ -130,6 +130,27 @@ def test_a_finger_that_rests_selects_whatever_the_tool(image: SmearImage, annota
     assert {cell.version for cell in Cell.objects.all()} == {1}
 
 
+def test_a_finger_that_trembles_taps(image: SmearImage, annotator: User, edit: Any) -> None:
+    draw(image)
+    editor = edit(annotator, has_touch=True)
+    hand = Hand(editor)
+    hand.fingers([(150, 150), (154, 152), (152, 155)])
+    editor.title("Unlabelled cell")
+    editor.press("w")
+    for x, y in [(300, 300), (400, 300), (400, 400)]:
+        hand.fingers([(x, y), (x + 4, y + 2), (x + 2, y + 4)])
+    editor.press("Enter")
+    editor.rows(2)
+    editor.saved()
+    drawn = Cell.objects.order_by("created_at").last()
+    assert drawn is not None
+    assert len(drawn.border["points"]) == 3
+    # Panning for a while is no resting.
+    editor.press("q", "Escape")
+    hand.fingers([(500, 100), (520, 120), (540, 130)], rest=0)
+    editor.title("No cell selected")
+
+
 def test_a_pen_draws_and_presses_borders(image: SmearImage, annotator: User, edit: Any) -> None:
     cell = draw(image)
     editor = edit(annotator, has_touch=True)

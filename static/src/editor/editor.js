@@ -31,10 +31,6 @@ export class Editor {
     this.toolBox.show(session);
   }
 
-  get session() {
-    return this.#session;
-  }
-
   get image() {
     return this.#session.image;
   }

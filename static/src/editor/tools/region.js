@@ -1,7 +1,7 @@
 // A region drawn around cells: all its proposals are accepted or rejected at once, or what is in it is selected.
 import { stateOf } from "../cells.js";
 import { cellsWithin } from "../repair/within.js";
-import { StrokeTool } from "./stroke.js";
+import { cellsAbout, StrokeTool } from "./stroke.js";
 
 export class RegionTool extends StrokeTool {
   name = "region";
@@ -38,7 +38,7 @@ export class RegionTool extends StrokeTool {
 
   stroked(ring, place, event) {
     const { editor } = this;
-    this.#cells = cellsWithin(editor.cells.shown().filter((cell) => !cell.ignored), ring);
+    this.#cells = cellsWithin(cellsAbout(editor.layers, ring), ring);
     const proposals = this.#proposals;
     if (!this.#cells.length) {
       editor.say("There is no cell in the region: it takes in what lies in it with its middle and half its area.");

@@ -1,8 +1,6 @@
 // A stroke drawn across a border replaces that part of it: no vertex is grabbed.
-import { ringOf } from "../repair/clip.js";
-import { crossings } from "../repair/crossings.js";
 import { reshaped } from "../repair/reshape.js";
-import { cellsNear, crossed, StrokeTool } from "./stroke.js";
+import { cellsCrossed, StrokeTool } from "./stroke.js";
 
 export class ReshapeTool extends StrokeTool {
   name = "reshape";
@@ -12,11 +10,7 @@ export class ReshapeTool extends StrokeTool {
     const { editor } = this;
     const { resolution } = editor.layers;
     // What is selected is meant; only where the stroke does not cross it, the cell that it crosses most.
-    const others = cellsNear(editor.layers, stroke)
-      .map((cell) => ({ cell, way: crossed(crossings(ringOf(cell.border) ?? [], stroke), stroke) }))
-      .sort((a, b) => b.way - a.way)
-      .map(({ cell }) => cell);
-    for (const cell of [...editor.selected, ...others]) {
+    for (const cell of [...editor.selected, ...cellsCrossed(editor.layers, stroke)]) {
       const border = reshaped(cell.border, stroke, resolution);
       if (!border) continue;
       editor.reshape([[cell, border]], "Reshape");

@@ -1,11 +1,12 @@
 // Select, move, and repair: vertices of polygons, handles of ellipses, circles and rectangles. Only a drag that began on
 // what is selected moves anything; a click never does.
 import { cellAt, stateOf } from "../cells.js";
-import { boundsOf, dragged, handlesOf, moved, nearestEdge, withVertex, withoutVertex } from "../geometry.js";
+import { dragged, handlesOf, moved, nearestEdge, withVertex, withoutVertex } from "../geometry.js";
 import { ROTATE_REACH } from "../layers.js";
 import { simplified } from "../repair/simplify.js";
 import { cellsWithin } from "../repair/within.js";
 import { inImage } from "./in-image.js";
+import { cellsAbout } from "./stroke.js";
 
 // Pixels that the vertices of an ellipse which becomes a polygon may leave its line.
 const AS_POLYGON = 0.3;
@@ -171,9 +172,7 @@ export class SelectTool {
 
   #choose({ ring, adds }) {
     const { layers, selection } = this.#editor;
-    const [x0, y0, x1, y1] = boundsOf({ kind: "polygon", points: ring });
-    const around = layers.near([(x0 + x1) / 2, (y0 + y1) / 2], Math.max(x1 - x0, y1 - y0) / 2);
-    const ids = cellsWithin(around.filter((cell) => !cell.ignored), ring).map((cell) => cell.id);
+    const ids = cellsWithin(cellsAbout(layers, ring), ring).map((cell) => cell.id);
     if (adds) selection.add(...ids);
     else selection.only(...ids);
   }

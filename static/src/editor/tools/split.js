@@ -1,11 +1,9 @@
 // A line across a cell makes two of it: the larger part stays the cell that it was.
 import { stateOf } from "../cells.js";
 import { newId } from "../new-id.js";
-import { ringOf } from "../repair/clip.js";
-import { crossings } from "../repair/crossings.js";
 import { split } from "../repair/split.js";
 import { reshaped } from "./select.js";
-import { cellsNear, crossed, StrokeTool } from "./stroke.js";
+import { cellsCrossed, StrokeTool } from "./stroke.js";
 
 export class SplitTool extends StrokeTool {
   name = "split";
@@ -13,11 +11,8 @@ export class SplitTool extends StrokeTool {
 
   stroked(line) {
     const { editor } = this;
-    const others = cellsNear(editor.layers, line)
-      .map((cell) => ({ cell, way: crossed(crossings(ringOf(cell.border) ?? [], line), line) }))
-      .sort((a, b) => b.way - a.way)
-      .map(({ cell }) => cell);
-    for (const cell of [...editor.selected.filter((each) => !each.ignored), ...others]) {
+    const chosen = editor.selected.filter((cell) => !cell.ignored);
+    for (const cell of [...chosen, ...cellsCrossed(editor.layers, line)]) {
       const parts = split(cell.border, line, editor.layers.resolution);
       if (!parts) continue;
       const [first, ...rest] = parts;

@@ -1,5 +1,7 @@
 // What tools share whose gesture is one stroke of the pointer across the cells; a click selects.
 import { boundsOf } from "../geometry.js";
+import { ringOf } from "../repair/clip.js";
+import { crossings } from "../repair/crossings.js";
 
 const STEP = 1.5; // screen pixels between the points of a stroke
 
@@ -59,18 +61,27 @@ export class StrokeTool {
   }
 }
 
-/** The cells (no ignored regions, no points) whose bounds a stroke meets. */
-export function cellsNear(layers, stroke) {
+/** The cells in sight (no ignored regions) about a stroke: all whose bounds meet its bounds are among them. */
+export function cellsAbout(layers, stroke) {
   const [x0, y0, x1, y1] = boundsOf({ kind: "polygon", points: stroke });
   return layers
     .near([(x0 + x1) / 2, (y0 + y1) / 2], Math.max(x1 - x0, y1 - y0) / 2 + layers.resolution)
-    .filter((cell) => !cell.ignored && cell.border.kind !== "point");
+    .filter((cell) => !cell.ignored);
+}
+
+/** The cells that a stroke may be meant for, that which it crosses for the longest way first. */
+export function cellsCrossed(layers, stroke) {
+  return cellsAbout(layers, stroke)
+    .filter((cell) => cell.border.kind !== "point")
+    .map((cell) => ({ cell, way: crossed(crossings(ringOf(cell.border) ?? [], stroke), stroke) }))
+    .sort((a, b) => b.way - a.way)
+    .map(({ cell }) => cell);
 }
 
 /** How long a stroke runs between its first and its last crossing of a border, in pixels; 0 where it does not cross it. */
-export function crossed(crossings, stroke) {
-  if (crossings.length < 2) return 0;
-  const [from, to] = [crossings[0], crossings.at(-1)];
+function crossed(places, stroke) {
+  if (places.length < 2) return 0;
+  const [from, to] = [places[0], places.at(-1)];
   const way = [from.point, ...stroke.slice(Math.floor(from.along) + 1, Math.floor(to.along) + 1), to.point];
   return way.slice(1).reduce((sum, [x, y], i) => sum + Math.hypot(x - way[i][0], y - way[i][1]), 0);
 }

@@ -12,6 +12,7 @@ import PointerInteraction from "ol/interaction/Pointer.js";
 const REACH_MOUSE = 5;
 const REACH_TOUCH = 14;
 const LONG_PRESS = 550; // ms
+const TREMBLE = 10; // screen pixels that a finger may move and has still tapped
 
 export class ToolPointer extends PointerInteraction {
   #layers;
@@ -21,6 +22,7 @@ export class ToolPointer extends PointerInteraction {
   #panning = false;
   #dragged = false;
   #pixel = null;
+  #tap = null;
   #pressing = null;
   #pressed = false;
   #twoFingers = false;
@@ -82,10 +84,16 @@ export class ToolPointer extends PointerInteraction {
       originalEvent.preventDefault();
       return false;
     }
-    if (type === "pointerdown" && touch) this.#touched(event);
+    if (type === "pointerdown") {
+      this.#tap = null;
+      if (touch) this.#touched(event);
+    }
+    if (type === "pointerdrag" && this.#tap) this.#moved(event.pixel);
+    const tapped = type === "pointerup" && this.#tap?.trembled && !this.#tap.far && !this.#pressed ? this.#tap : null;
     if (type === "pointerup" && !event.activePointers.length) {
       clearTimeout(this.#pressing);
       this.#twoFingers = false;
+      this.#tap = null;
     }
     if (type === "click" && originalEvent.button === 0 && !this.#pressed) {
       const place = this.#place(event);
@@ -95,7 +103,18 @@ export class ToolPointer extends PointerInteraction {
       this.#pixel = event.pixel;
       if (!event.dragging) this.#hover(event);
     }
-    return super.handleEvent(event);
+    const goesOn = super.handleEvent(event);
+    // To OpenLayers this was a drag.
+    if (tapped) this.#for(tapped.place).click?.(tapped.place, originalEvent);
+    return goesOn;
+  }
+
+  #moved([x, y]) {
+    const [fromX, fromY] = this.#tap.pixel;
+    this.#tap.trembled = true;
+    if (Math.hypot(x - fromX, y - fromY) <= TREMBLE) return;
+    this.#tap.far = true;
+    clearTimeout(this.#pressing);
   }
 
   #hover(event) {
@@ -117,6 +136,7 @@ export class ToolPointer extends PointerInteraction {
       return;
     }
     const place = this.#place(event);
+    this.#tap = { place, pixel: event.pixel, trembled: false, far: false };
     this.#pressing = setTimeout(() => {
       this.#pressed = true;
       if (this.handlingDownUpSequence) this.#abort();
@@ -152,7 +172,7 @@ export class ToolPointer extends PointerInteraction {
   }
 
   handleDragEvent(event) {
-    clearTimeout(this.#pressing);
+    if (this.#tap && !this.#tap.far) return;
     this.#dragged = true;
     this.#pixel = event.pixel;
     this.#owner.drag?.(this.#place(event), event.originalEvent);
