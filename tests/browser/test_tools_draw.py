@@ -107,6 +107,7 @@ def test_vertices_are_undone_and_redone_while_drawing(image: SmearImage, annotat
     editor.press("Delete")
     editor.press("Control+y", "p")
     editor.says("Finish the border first")
+    editor.press("e", "w", "q")
     editor.click(100, 200)
     editor.press("Enter")
     editor.rows(2)

@@ -80,8 +80,11 @@ export class Editor {
   /** [[cell, border], ...] */
   reshape(targets, name) {
     if (!this.#mayEdit()) return;
+    // As the cells are by now: somebody else may have changed or deleted one while it was dragged.
+    const current = targets.map(([{ id }, border]) => [this.cells.get(id), border]);
+    const alive = current.filter(([cell]) => cell && cell.status !== "deleted");
     // A border that lands where it was is no change: a proposal is not accepted by it.
-    const changed = targets.filter(([cell, border]) => !sameState(stateOf(cell), { ...stateOf(cell), border }));
+    const changed = alive.filter(([cell, border]) => !sameState(stateOf(cell), { ...stateOf(cell), border }));
     this.history.change(changed.map(([cell, border]) => [cell.id, reshaped(cell, border)]), name);
   }
 

@@ -11,7 +11,7 @@ const DOUBLE_CLICK = 500; // ms
 const STEP = 2; // screen pixels between the points of a stroke
 const DETAIL = 0.5; // screen pixels: the hand is not finer
 const GAP = 0.15; // share of a stroke's length that may lack at its end: it is a loop all the same
-// What would leave the image, or delete a cell, while a border is half drawn.
+// What would leave the image or the tool, and lose a border that is half drawn.
 const LEAVING = ["next-image", "previous-image", "left", "right"];
 
 export class PolygonTool {
@@ -24,6 +24,7 @@ export class PolygonTool {
   #trail = null;
   #pressed = null;
   #pointer = null;
+  #held = false;
   #clicked = null;
 
   constructor(editor) {
@@ -45,15 +46,21 @@ export class PolygonTool {
   move({ point, reach }, event) {
     const place = this.#snapped(point, event);
     this.#pointer = place;
+    const held = place[0] !== point[0] || place[1] !== point[1];
     if (event.shiftKey && this.#steps.length) this.#follow((this.#trail ??= []), place);
     else this.#endTrail();
-    if (this.drawing) this.#draw();
+    if (this.drawing || held || this.#held) {
+      this.#held = held;
+      this.#draw();
+    }
     return this.#closes(point, reach) ? "pointer" : "crosshair";
   }
 
   leave() {
+    const shown = this.drawing || this.#held;
     this.#pointer = null;
-    if (this.drawing) this.#draw();
+    this.#held = false;
+    if (shown) this.#draw();
   }
 
   down({ point }, event) {
@@ -124,7 +131,7 @@ export class PolygonTool {
     if (command === "undo" || command === "delete") return this.#travel("undo");
     // CVAT's key to finish; and Enter while Shift is still held from drawing freehand.
     if ((command === "next-image" && event?.type === "keydown") || command === "accept-all") return this.finish();
-    if (!LEAVING.includes(command)) return false;
+    if (!LEAVING.includes(command) && !(command in this.#editor.tools)) return false;
     event?.preventDefault();
     this.#editor.say("Finish the border first (Enter), or give it up (Esc).");
     return true;
@@ -141,6 +148,7 @@ export class PolygonTool {
     this.#steps = [];
     this.#undone = [];
     this.#pressed = this.#stroke = this.#trail = this.#clicked = null;
+    this.#held = false;
     this.#editor.layers.sketch(null);
     return drawing;
   }
@@ -192,12 +200,11 @@ export class PolygonTool {
 
   #draw() {
     const points = this.#points;
-    if (!points.length) {
-      this.#editor.layers.sketch(null);
-      return;
-    }
     const vertices = this.#steps.flatMap((step) => (step.length === 1 ? step : [step[0], step.at(-1)]));
-    this.#editor.layers.sketch({ points: this.#pointer ? [...points, this.#pointer] : points, vertices });
+    // Where a click would set a vertex on a neighbour's border, that place is shown before.
+    if (this.#held && this.#pointer) vertices.push(this.#pointer);
+    if (points.length && this.#pointer) points.push(this.#pointer);
+    this.#editor.layers.sketch(points.length || vertices.length ? { points, vertices } : null);
   }
 }
 
