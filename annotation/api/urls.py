@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("images/<int:image_id>/operations/", operations.ImageOperations.as_view(), name="api-operations"),
     path("images/<int:image_id>/state/", images.ImageState.as_view(), name="api-image-state"),
     path("images/<int:image_id>/presence/", presence.ImagePresence.as_view(), name="api-presence"),
+    path("images/<int:image_id>/deleted/", cell_history.DeletedCells.as_view(), name="api-deleted-cells"),
     path("cells/<uuid:cell_id>/history/", cell_history.CellHistory.as_view(), name="api-cell-history"),
     path("me/keys/", keys.MyKeys.as_view(), name="api-keys"),
     path("images/<int:image_id>/comments/", comments.ImageComments.as_view(), name="api-comments"),

@@ -350,6 +350,30 @@ def test_the_history_of_a_cell_shows_who_did_what_and_brings_any_version_back(
     assert on_screen(mine.page) == in_database(image, annotator)
 
 
+def test_deleted_cells_are_shown_and_brought_back(image: SmearImage, annotator: User, edit: Any) -> None:
+    kept, gone = draw(image), draw(image, square(300, 100))
+    editor = edit(annotator)
+    editor.click(350, 150)
+    editor.press("1", "Delete")
+    editor.saved()
+    # After a reload nothing can be undone.
+    editor.page.reload()
+    editor = EditorPage(editor.page)
+    editor.rows(1)
+    editor.press("Shift+h")
+    dialog = editor.page.locator("#cell-history")
+    expect(dialog).to_contain_text("Deleted cells of this image")
+    expect(dialog.locator(".version")).to_contain_text("Myeloblast")
+    dialog.get_by_role("button", name="Restore").click()
+    editor.rows(2)
+    editor.saved()
+    assert set(Cell.objects.exclude(status="deleted")) == {kept, gone}
+    assert on_screen(editor.page) == in_database(image, annotator)
+    editor.press("Control+z")
+    editor.rows(1)
+    editor.saved()
+
+
 # --- comments, assignment, sending back ---
 
 

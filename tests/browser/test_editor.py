@@ -229,33 +229,6 @@ def test_proposals_are_accepted_rejected_and_taken_back(image: SmearImage, annot
     assert set(Cell.objects.values_list("status", flat=True)) == {"confirmed"}
 
 
-def test_the_second_of_two_editors_is_told(
-    image: SmearImage, annotator: User, teammate: User, edit: Any, console: Any
-) -> None:
-    console.expect("412")
-    cell = draw(image)
-    mine, theirs = edit(annotator), edit(teammate)
-    theirs.click(150, 150)
-    theirs.press("Shift+ArrowRight")
-    theirs.saved()
-    mine.click(150, 150)
-    mine.press("Shift+ArrowDown")
-    notice = mine.page.locator("#notices .notice")
-    expect(notice).to_contain_text("Somebody else changed this cell")
-    cell.refresh_from_db()
-    assert cell.border["points"][0] == [110, 100]
-    notice.get_by_role("button", name="Use mine").click()
-    mine.saved()
-    cell.refresh_from_db()
-    assert cell.border["points"][0] == [100, 110]
-    theirs.press("Shift+ArrowRight")
-    expect(theirs.page.locator("#notices .notice")).to_be_visible()
-    theirs.page.get_by_role("button", name="Keep theirs").click()
-    theirs.saved()
-    cell.refresh_from_db()
-    assert (cell.border["points"][0], cell.version) == ([100, 110], 3)
-
-
 def test_offline_work_is_saved_when_the_connection_is_back(
     image: SmearImage, annotator: User, edit: Any, console: Any
 ) -> None:

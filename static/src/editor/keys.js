@@ -55,7 +55,7 @@ export const KEYS = [
   ["channel", ["Shift+v"], "Next channel: colour, red, green, blue, grey, nuclear stain", "View"],
   ["panel", ["i"], "Side panel on and off", "View"],
   ["comment", ["Shift+n"], "Comment on the selected cell, or on a place", "Together"],
-  ["history", ["Shift+h"], "History of the selected cell", "Together"],
+  ["history", ["Shift+h"], "History of the selected cell; without one: deleted cells", "Together"],
   ["next-image", ["n", "f"], "Next image; while drawing, finish", "Images"],
   ["previous-image", ["p"], "Previous image", "Images"],
   ["first-image", ["Home"], "First image of the worklist", "Images"],

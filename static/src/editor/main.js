@@ -42,6 +42,7 @@ async function start() {
     (id) => address("pixelsUrl", id),
   );
   const first = Number(page.dataset.image);
+  loader.prefetch([first]);
   const connection = new Connection(page.dataset.user);
   const journal = await Journal.open(page.dataset.user);
   const outbox = new Outbox({ journal, connection, url: (id) => address("operationsUrl", id) });
@@ -191,9 +192,8 @@ async function start() {
     enable("accept", editor.canEdit && proposed);
     enable("delete", editor.canEdit && chosen.length > 0);
     enable("accept-all", editor.canEdit && session.cells.proposals().length > 0);
-    enable("history", chosen.length === 1);
-    enable("undo", editor.canEdit && session.history.canUndo);
-    enable("redo", editor.canEdit && session.history.canRedo);
+    enable("history", chosen.length < 2);
+    editor.toolBox.refresh();
   }
 
   const buttons = new Map([...document.querySelectorAll("[data-command]")].map((button) => [button, button.dataset.command]));

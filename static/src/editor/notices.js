@@ -15,7 +15,7 @@ export class SaveStatus {
     const waiting = [...problems.values()].reduce((sum, count) => sum + count, 0);
     let status = "saved";
     let text = "Saved";
-    if (unsaved && reason) [status, text] = ["failed", `Failed – retrying: ${changes(unsaved)} not saved (${reason})`];
+    if (unsaved && reason) [status, text] = ["failed", `Failed – retrying: ${unsaved} unsaved (${reason})`];
     else if (unsaved) [status, text] = ["saving", unsaved === 1 ? "Saving…" : `Saving ${changes(unsaved)}…`];
     else if (waiting) [status, text] = ["choice", `${changes(waiting)} not saved: your choice`];
     this.#element.dataset.status = status;

@@ -31,7 +31,14 @@ export class Together {
     const marks = new ProblemMarks({ layers, notices, editor, ask: (problem) => conflicts.ask(problem) });
     const imageUrl = (image) => address("imageUrl", image);
     const elsewhere = new Elsewhere({ outbox, journal, notices, connection, imageUrl, open });
-    const history = new CellHistory(element("cell-history"), { scheme, editor, connection, url: historyUrl });
+    const deletedUrl = (image) => address("deletedUrl", image);
+    const history = new CellHistory(element("cell-history"), {
+      scheme,
+      editor,
+      connection,
+      url: historyUrl,
+      deletedUrl,
+    });
     const assignUrl = (image) => address("assignUrl", image);
     const assignee = new Assignee(element("assignee"), { company: this.company, connection, url: assignUrl, me, say });
     const flashes = new Flashes(layers, this.company);

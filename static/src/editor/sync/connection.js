@@ -59,8 +59,8 @@ export class Connection extends EventTarget {
 /** Why an answer is none, in words for the person. */
 export function reasonOf({ status, answer }) {
   if (status === 401) return "signed out";
-  if (answer?.detail) return answer.detail.replace(/\.$/, "");
   if (status === 404) return "this image is no longer open to you";
+  if (answer?.detail) return answer.detail.replace(/\.$/, "");
   if (status === 507) return "the server's disk is full";
   return `the server answers ${status}`;
 }
