@@ -101,7 +101,12 @@ def test_vertices_are_undone_and_redone_while_drawing(image: SmearImage, annotat
     editor.press("w")
     for point in [(100, 100), (200, 100), (200, 200), (300, 300)]:
         editor.click(*point)
-    editor.press("Control+z", "Control+z", "Control+z", "Control+z")
+    undo, redo = (editor.page.locator(f'.toolbar [data-command="{command}"]') for command in ("undo", "redo"))
+    expect(redo).to_be_disabled()
+    undo.click()
+    expect(redo).to_be_enabled()
+    editor.press("Control+z", "Control+z", "Control+z")
+    expect(undo).to_be_disabled()
     editor.press("Control+y", "Control+Shift+z", "Control+y")
     # Not what is drawn already, and no leaving the image: the keys act on the border in hand.
     editor.press("Delete")

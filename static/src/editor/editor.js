@@ -28,7 +28,7 @@ export class Editor {
   show(session) {
     this.pointer.tool.cancel?.();
     this.#session = session;
-    this.toolBox.show(session);
+    this.toolBox.show();
   }
 
   get image() {

@@ -28,7 +28,10 @@ export function toolsOf(editor) {
   return Object.fromEntries(TOOLS.map((Tool) => new Tool(editor)).map((tool) => [tool.name, tool]));
 }
 
-/** What belongs to the tools and stays with the page: {commands: name in keys.js to function(event), show(session)}. */
+/**
+ * What belongs to the tools and stays with the page: {commands: name in keys.js to function(event),
+ * show(): another image, refresh(): what has something to do may be otherwise}.
+ */
 export function toolBox(editor) {
   const clipboard = new Clipboard(editor);
   const aboveScore = new AboveScore(editor);
@@ -52,9 +55,11 @@ export function toolBox(editor) {
         editor.say(on ? "Vertices snap to neighbours. Alt lets go." : "Vertices snap no more. Alt snaps while it is held.");
       },
     },
-    show(session) {
+    show() {
       aboveScore.show();
-      toolbar.show(session);
+    },
+    refresh() {
+      toolbar.refresh();
     },
   };
 }

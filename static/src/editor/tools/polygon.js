@@ -35,6 +35,14 @@ export class PolygonTool {
     return this.#steps.length > 0 || this.#stroke !== null;
   }
 
+  get canUndo() {
+    return this.#steps.length > 0;
+  }
+
+  get canRedo() {
+    return this.#undone.length > 0;
+  }
+
   get #points() {
     return [...this.#steps.flat(), ...(this.#trail ?? []), ...(this.#stroke ?? [])];
   }
@@ -150,6 +158,7 @@ export class PolygonTool {
     this.#pressed = this.#stroke = this.#trail = this.#clicked = null;
     this.#held = false;
     this.#editor.layers.sketch(null);
+    if (drawing) this.#editor.toolBox.refresh();
     return drawing;
   }
 
@@ -167,6 +176,7 @@ export class PolygonTool {
     if (!from.length) return false;
     to.push(from.pop());
     this.#clicked = null;
+    this.#editor.toolBox.refresh();
     this.#draw();
     return true;
   }
@@ -174,6 +184,7 @@ export class PolygonTool {
   #add(points) {
     this.#steps.push(points);
     this.#undone = [];
+    this.#editor.toolBox.refresh();
   }
 
   #follow(line, point) {

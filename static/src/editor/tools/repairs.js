@@ -67,7 +67,8 @@ function perPolygon(editor, change, name) {
   const [before, after] = [count(cells.map((cell) => cell.border)), count(targets.map(([, border]) => border))];
   const better = name === "Simplify" ? targets.filter(([cell, b]) => b.points.length < cell.border.points.length) : targets;
   if (better.length) editor.reshape(better, name);
-  editor.say(better.length ? `${name}: ${after} vertices instead of ${before}.` : "There is no vertex too many.");
+  if (name === "Smooth") editor.say(`Smoothed: ${after} vertices.`);
+  else editor.say(better.length ? `${after} vertices instead of ${before}.` : "There is no vertex too many.");
 }
 
 /** Select the cell nearest to those that are selected as well. */

@@ -30,21 +30,17 @@ export class Toolbar {
     this.showSnap();
   }
 
-  show({ selection, cells, signal }) {
-    const refresh = () => this.#refresh();
-    selection.addEventListener("change", refresh, { signal });
-    cells.addEventListener("change", refresh, { signal });
-    refresh();
-  }
-
   showSnap() {
     for (const button of this.#bar.querySelectorAll('[data-command="snap"]')) {
       button.setAttribute("aria-pressed", this.#editor.snapping.on);
     }
   }
 
-  #refresh() {
-    const { selected, canEdit } = this.#editor;
+  refresh() {
+    const { selected, canEdit, history, pointer } = this.#editor;
+    const { canUndo, canRedo } = pointer.tool;
+    this.#enable("undo", canEdit && (canUndo || history.canUndo));
+    this.#enable("redo", canEdit && (canRedo || history.canRedo));
     for (const [command, needed] of Object.entries(NEEDS)) {
       this.#enable(command, needed(selected) && (canEdit || ALWAYS.includes(command)));
     }
