@@ -6,39 +6,11 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
-from annotation.models import Cell, CellLabel, ProposalRun, SmearImage, Study
+from annotation.models import Cell, CellLabel, SmearImage
+from tests.browser.cells import SQUARE, draw, propose
 from tests.browser.editor_page import EditorPage
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-SQUARE = {"kind": "polygon", "points": [[100, 100], [200, 100], [200, 200], [100, 200]]}
-
-
-@pytest.fixture
-def image(study: Study, make_image: Any) -> SmearImage:
-    return make_image(study, width=640, height=480, um_per_pixel=0.1)
-
-
-@pytest.fixture
-def edit(page_of: Any, image: SmearImage) -> Any:
-    def make(user: User) -> EditorPage:
-        return EditorPage(page_of(user, f"/images/{image.pk}/"))
-
-    return make
-
-
-def draw(image: SmearImage, border: dict[str, Any] | None = None, **fields: Any) -> Cell:
-    cell = Cell(image=image, **fields)
-    cell.place(border or SQUARE, image)
-    cell.save()
-    return cell
-
-
-def propose(image: SmearImage, cx: float, cy: float, score: float = 0.83) -> Cell:
-    border = {"kind": "ellipse", "cx": cx, "cy": cy, "rx": 40.0, "ry": 30.0, "theta": 0.0}
-    run, _ = ProposalRun.objects.get_or_create(study=image.study, bundle="watershed/1", score_threshold=0.5)
-    fields = {"origin": "proposal", "run": run, "score": score, "proposed_border": border}
-    return draw(image, border, status="proposed", **fields)
 
 
 def test_draw_a_polygon_and_an_ellipse_and_find_them_after_a_reload(
