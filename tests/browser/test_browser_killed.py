@@ -1,0 +1,73 @@
+"""The whole browser killed, as by a power cut: what it had not saved is saved at the next start."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import BrowserContext, Playwright, expect
+
+from annotation.models import Cell, Operation, SmearImage
+from tests.browser.conftest import CHROMIUM_NAMES, FLAGS, wait_for_silence
+from tests.browser.editor_page import EditorPage
+from tests.browser.saved_cells import eventually, in_database, journal, on_screen
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_killed_browser_loses_nothing(
+    image: SmearImage, annotator: User, live_server: Any, playwright: Playwright, tmp_path: Path
+) -> None:
+    profile = tmp_path / "profile"
+    context = start(playwright, profile, live_server.url)
+    sign_in(context, annotator, live_server.url)
+    page = context.pages[0]
+    page.goto(f"/images/{image.pk}/")
+    editor = EditorPage(page)
+    page.route("**/operations/", lambda route: route.abort())
+    for x in (100, 250, 400):
+        editor.polygon((x, 100), (x + 60, 110), (x + 50, 180))
+    editor.press("1", "q", "ArrowRight")
+    expect(page.locator("#save-status")).to_contain_text("Failed – retrying")
+    eventually(page, lambda: len(journal(page)) == 5)
+    shown = on_screen(page)
+    for process in psutil.process_iter(["cmdline"]):
+        if f"--user-data-dir={profile}" in (process.info["cmdline"] or []):
+            process.kill()
+    context.close()
+    assert not Cell.objects.exists()
+
+    context = start(playwright, profile, live_server.url)
+    sign_in(context, annotator, live_server.url)
+    page = context.pages[0]
+    page.goto(f"/images/{image.pk}/")
+    editor = EditorPage(page)
+    editor.rows(3)
+    editor.saved()
+    eventually(page, lambda: journal(page) == [])
+    assert on_screen(page) == in_database(image, annotator) == shown
+    assert Operation.objects.count() == 5
+    context.close()
+    wait_for_silence()
+
+
+def start(playwright: Playwright, profile: Path, url: str) -> BrowserContext:
+    found = next((path for path in map(shutil.which, CHROMIUM_NAMES) if path), None)
+    if found is None:
+        pytest.fail(f"No Chromium on this machine: none of {', '.join(CHROMIUM_NAMES)} is on the path.")
+    context = playwright.chromium.launch_persistent_context(
+        profile, executable_path=found, args=FLAGS, base_url=url, viewport={"width": 1280, "height": 800}
+    )
+    context.set_default_timeout(15_000)
+    return context
+
+
+def sign_in(context: BrowserContext, user: User, url: str) -> None:
+    client = Client()
+    client.force_login(user)
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": url}])
