@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
 from annotation.models import Cell, SmearImage
-from tests.browser.cells import SQUARE, draw, shape, square
+from tests.browser.cells import SQUARE, draw, propose, shape, square
 from tests.browser.editor_page import EditorPage
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -149,6 +149,23 @@ def test_a_finger_that_trembles_taps(image: SmearImage, annotator: User, edit: A
     editor.press("q", "Escape")
     hand.fingers([(500, 100), (520, 120), (540, 130)], rest=0)
     editor.title("No cell selected")
+
+
+def test_a_finger_settles_a_region(image: SmearImage, annotator: User, edit: Any) -> None:
+    inside, outside = propose(image, 150, 150), propose(image, 500, 400)
+    editor = edit(annotator, has_touch=True)
+    hand = Hand(editor)
+    editor.page.locator('.toolbar [data-command="region"]').tap()
+    corners: list[Place] = [(80, 80), (250, 80), (250, 250), (80, 250), (80, 90)]
+    ring = [place for start, end in zip(corners, corners[1:], strict=False) for place in line(start, end)]
+    hand.fingers(ring)
+    bar = editor.page.locator("#region-bar")
+    expect(bar).to_contain_text("1 proposal")
+    bar.get_by_role("button", name="Accept all").tap()
+    editor.saved()
+    inside.refresh_from_db()
+    outside.refresh_from_db()
+    assert (inside.status, outside.status) == ("confirmed", "proposed")
 
 
 def test_a_pen_draws_and_presses_borders(image: SmearImage, annotator: User, edit: Any) -> None:
