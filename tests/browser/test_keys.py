@@ -229,3 +229,41 @@ def test_home_end_and_page_keys_jump_through_the_worklist(
     editor.page.wait_for_selector(f'#editor[data-ready=true][data-image="{images[4].pk}"]')
     editor.press("End")
     expect(editor.page.locator("#hint")).to_have_text("This is the last image.")
+
+
+def test_a_field_is_worked_through_without_a_mouse(image: SmearImage, annotator: User, edit: Any) -> None:
+    first, second, third = propose(image, 100, 100), propose(image, 300, 100), propose(image, 500, 100)
+    editor = edit(annotator)
+    editor.press("Tab", "1", "Space")
+    editor.page.keyboard.press("Tab")
+    # Past the labels: how sure the first of them is.
+    for _ in range(20):
+        if editor.page.evaluate("document.activeElement.closest('.certainty') !== null"):
+            break
+        editor.press("Tab")
+    editor.press("Enter", "Escape")
+    expect(editor.page.locator("#map")).to_be_focused()
+    editor.press("Enter", "ArrowRight", "Shift+ArrowDown", "Tab", "Delete", "Shift+Tab", "Shift+Tab")
+    editor.saved()
+    cells = {cell.pk: cell for cell in Cell.objects.all()}
+    label = CellLabel.objects.get()
+    assert (label.cell_id, label.label.name, label.confidence) == (first.pk, "Myeloblast", 1.0)
+    assert cells[first.pk].status == "confirmed"
+    assert cells[first.pk].border == first.border
+    moved = cells[second.pk].border
+    assert (moved["cx"], moved["cy"]) == (301, 110)
+    assert cells[third.pk].status == "deleted"
+
+
+def test_everything_has_a_name_for_a_screen_reader(image: SmearImage, annotator: User, edit: Any) -> None:
+    draw(image)
+    editor = edit(annotator)
+    editor.click(150, 150)
+    editor.press("1", "F1")
+    nameless = editor.page.evaluate("""() =>
+      [...document.querySelectorAll("button, input, select, textarea, a, [role]")]
+      .filter((each) => !(each.ariaLabel || each.labels?.[0]?.textContent || each.textContent).trim()
+        && !each.getAttribute("aria-labelledby") && !["presentation", "status", "alert"].includes(each.role)
+        && each.type !== "hidden")
+      .map((each) => each.outerHTML.slice(0, 120))""")
+    assert nameless == []

@@ -168,6 +168,30 @@ def test_the_next_cell_is_that_of_the_list(image: SmearImage, annotator: User, e
     expect(facts).to_contain_text("diameter 6.0 µm, perimeter 18.8 µm")
 
 
+def test_a_cell_keeps_its_row_until_one_goes_on(image: SmearImage, annotator: User, edit: Any) -> None:
+    for i in range(4):
+        circle(image, 80 + 110 * i, 100, 30)
+    editor = edit(annotator)
+    part = editor.page.locator("#cells")
+    part.get_by_label("Which cells are listed").select_option("Unlabelled")
+    editor.page.locator("#map").focus()
+    # Through the unlabelled cells: each leaves the list when the next one is reached.
+    editor.press("Tab", "Tab", "1")
+    editor.title("Myeloblast")
+    editor.rows(4)
+    editor.press("Tab", "2")
+    editor.rows(3)
+    editor.press("Tab", "3", "Shift+Tab")
+    editor.rows(1)
+    editor.saved()
+    assert [cell.labels.get().label.name if cell.labels.exists() else "" for cell in Cell.objects.order_by("x0")] == [
+        "",
+        "Myeloblast",
+        "Promyelocyte",
+        "Myelocyte",
+    ]
+
+
 def test_list_and_image_keep_step_and_the_arrows_move_no_border(image: SmearImage, annotator: User, edit: Any) -> None:
     for i in range(5):
         circle(image, 80 + 110 * i, 100, 30 + i)

@@ -69,9 +69,15 @@ function rankOf(order, cells, scheme) {
   return () => 0;
 }
 
-/** The cells in an order; what is ignored comes last: nobody works on it. */
-export function ordered(cells, order, scheme) {
+/**
+ * The cells in an order, as [{cell, rank}]; what is ignored comes last: nobody works on it.
+ * `held`: ranks by id of cells that stay where they were.
+ */
+export function ordered(cells, order, scheme, held) {
   const rank = rankOf(order, cells, scheme);
-  const ranked = cells.map((cell) => ({ cell, rank: (cell.ignored ? 1e13 : 0) + rank(cell) }));
-  return ranked.sort((a, b) => a.rank - b.rank).map(({ cell }) => cell);
+  const ranked = cells.map((cell) => ({
+    cell,
+    rank: held.get(cell.id) ?? (cell.ignored ? 1e13 : 0) + rank(cell),
+  }));
+  return ranked.sort((a, b) => a.rank - b.rank);
 }

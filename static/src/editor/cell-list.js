@@ -23,6 +23,11 @@ export class CellList {
   #shown = [];
   #stale = false;
   #selected = new Set();
+  // By id the rank of the listed cells; and of those that are selected, as it was when they were selected: a cell
+  // that is being settled or labelled keeps its row until one goes on, and the next one is the next one.
+  #ranks = new Map();
+  #held = new Map();
+  #moved = false;
   // Where a range begins, and the row that the arrow keys go on from.
   #anchor = null;
   #active = null;
@@ -40,7 +45,7 @@ export class CellList {
     this.#scheme = scheme;
     this.#choose = choose;
     this.#fillMenus(preferences);
-    this.#search.addEventListener("input", () => this.#changed());
+    this.#search.addEventListener("input", () => this.#anew());
     this.#list.addEventListener("click", (event) => {
       const row = event.target.closest("[data-id]");
       if (row) this.#pick(row.dataset.id, event);
@@ -58,12 +63,21 @@ export class CellList {
     this.#size = sizes(image.um_per_pixel);
     this.#selected.clear();
     this.#anchor = this.#active = null;
-    this.#frame.scrollTop = 0;
-    cells.addEventListener("change", () => this.#changed(), { signal });
+    this.#anew();
+    const changed = ({ detail: { ids } }) => {
+      if (ids === null) this.#held.clear();
+      else this.#moved ||= ids.some((id) => this.#held.has(id));
+      this.#changed();
+    };
+    cells.addEventListener("change", changed, { signal });
   }
 
   select(ids) {
     this.#selected = new Set(ids);
+    const rank = (id) => this.#held.get(id) ?? this.#ranks.get(id);
+    this.#held = new Map(ids.map((id) => [id, rank(id)]).filter((entry) => entry[1] !== undefined));
+    if (this.#moved) this.#stale = true;
+    this.#moved = false;
     if (ids.length === 1) {
       [this.#active] = ids;
       this.#anchor = this.#active;
@@ -89,8 +103,7 @@ export class CellList {
     for (const menu of [this.#status, this.#order]) {
       menu.addEventListener("change", () => {
         preferences.set("order", this.#order.value);
-        this.#frame.scrollTop = 0;
-        this.#changed();
+        this.#anew();
         // The arrow keys walk through what was chosen.
         this.#frame.focus();
       });
@@ -102,15 +115,26 @@ export class CellList {
     this.#soon();
   }
 
+  /** Another image, filter or order: from the top, and nothing keeps its place. */
+  #anew() {
+    this.#held.clear();
+    this.#ranks.clear();
+    this.#frame.scrollTop = 0;
+    this.#changed();
+  }
+
   #refresh() {
     if (!this.#stale) return;
     this.#stale = false;
     const all = this.#cells.shown();
     const words = this.#search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const filter = { status: this.#status.value, words };
-    const wanted = all.filter((cell) => fits(cell, filter, (each) => nameOf(each, this.#scheme)));
+    const name = (cell) => nameOf(cell, this.#scheme);
+    const wanted = all.filter((cell) => this.#held.has(cell.id) || fits(cell, filter, name));
+    const ranked = ordered(wanted, this.#order.value, this.#scheme, this.#held);
     this.#total = all.length;
-    this.#shown = ordered(wanted, this.#order.value, this.#scheme);
+    this.#shown = ranked.map(({ cell }) => cell);
+    this.#ranks = new Map(ranked.map(({ cell, rank }) => [cell.id, rank]));
     this.#count(all);
   }
 
@@ -154,15 +178,10 @@ export class CellList {
       Home: 0,
       End: last,
     }[event.key];
-    if (event.key === "Escape") {
-      document.getElementById("map").focus();
-    } else if (to !== undefined && last >= 0) {
-      const { id } = this.#shown[Math.max(0, Math.min(last, to))];
-      if (event.shiftKey && this.#anchor) this.#range(id);
-      else this.#choose([id], id);
-    } else {
-      return;
-    }
+    if (to === undefined || last < 0) return;
+    const { id } = this.#shown[Math.max(0, Math.min(last, to))];
+    if (event.shiftKey && this.#anchor) this.#range(id);
+    else this.#choose([id], id);
     // In the list the arrows are the list's: they move no border.
     event.preventDefault();
     event.stopPropagation();

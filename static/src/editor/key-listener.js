@@ -30,11 +30,12 @@ export function listen(bindings, run, number, space) {
 
   addEventListener("keydown", (event) => {
     if (event.isComposing || event.altKey || inDialog()) return;
-    if (inField(event.target)) {
-      // Back to the image from a field of the panel.
-      if (event.key === "Escape") document.getElementById("map").focus();
+    // Esc leads back to the image first: from the panel, or from a field.
+    if (event.key === "Escape" && (inField(event.target) || event.target.closest(".panel"))) {
+      document.getElementById("map").focus();
       return;
     }
+    if (inField(event.target)) return;
     const key = keyOf(event);
     if (event.target.closest("button, a, summary") && OF_BUTTONS.includes(key)) return;
     if (key === "Space") {

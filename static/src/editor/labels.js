@@ -95,14 +95,13 @@ export class LabelPanel {
     return button;
   }
 
-  /** Arrow keys go from label to label, Esc back to the image. */
+  /** Arrow keys go from label to label. */
   #step(event) {
     const buttons = [...this.#target.querySelectorAll("button")];
     const now = buttons.indexOf(event.target);
     const way = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1 }[event.key];
-    if (event.key === "Escape") document.getElementById("map").focus();
-    else if (way && now >= 0) buttons[(now + way + buttons.length) % buttons.length].focus();
-    else return;
+    if (!way || now < 0) return;
+    buttons[(now + way + buttons.length) % buttons.length].focus();
     event.preventDefault();
     event.stopPropagation();
   }
