@@ -45,13 +45,16 @@ export class CellHistory {
     await session.changes.flushed(2_000);
     let response;
     try {
-      response = await this.#connection.get(selected[0] ? this.#url(selected[0].id) : this.#deletedUrl(session.image.id));
+      response = await this.#connection.get(
+        selected[0] ? this.#url(selected[0].id) : this.#deletedUrl(session.image.id),
+      );
     } catch (error) {
       this.#editor.say(`The history cannot be had: ${silence(error)}.`);
       return;
     }
     if (session !== this.#session) return;
-    if (!response.ok) this.#editor.say(response.status === 404 ? "This cell is not saved yet." : `${reasonOf(response)}.`);
+    if (!response.ok)
+      this.#editor.say(response.status === 404 ? "This cell is not saved yet." : `${reasonOf(response)}.`);
     else if (selected[0]) this.#showVersions(selected[0].id, response.answer.versions);
     else this.#showDeleted(response.answer.cells);
   }

@@ -50,7 +50,10 @@ function pathOf(border, arm) {
   const path = new Path2D();
   if (border.kind === "point") {
     const { cx, cy } = border;
-    for (const [dx, dy] of [[arm, 0], [0, arm]]) {
+    for (const [dx, dy] of [
+      [arm, 0],
+      [0, arm],
+    ]) {
       path.moveTo(cx - dx, cy - dy);
       path.lineTo(cx + dx, cy + dy);
     }

@@ -14,14 +14,18 @@ const NAMES = {
 function stepsFrom(state, role) {
   const reviews = role === "reviewer" || role === "admin";
   if (state === "annotated") {
-    if (reviews) return [["Mark as reviewed", "reviewed"], ["Send back", "in_progress", true]];
+    if (reviews)
+      return [
+        ["Mark as reviewed", "reviewed"],
+        ["Send back", "in_progress", true],
+      ];
     return [["Reopen", "in_progress"]];
   }
   if (state === "reviewed") return reviews ? [["Reopen", "in_progress"]] : [];
   return [["Mark as annotated", "annotated"]];
 }
 
-/** Dispatches "change" with detail {state, revision, reload}: reload where cells were accepted or rejected on the server. */
+/** Dispatches "change" with detail {state, revision, reload}: reload where the server accepted or rejected cells. */
 export class ImageState extends EventTarget {
   #session = null;
   #chip;
@@ -67,7 +71,8 @@ export class ImageState extends EventTarget {
       ...stepsFrom(state, this.#session.image.role).map(([text, target, asks], i) => {
         const button = document.createElement("button");
         button.type = "button";
-        button.className = i === 0 && target !== "in_progress" ? "button button-small button-primary" : "button button-small";
+        button.className =
+          i === 0 && target !== "in_progress" ? "button button-small button-primary" : "button button-small";
         button.textContent = text;
         button.addEventListener("click", () => (asks ? this.#askWhy() : this.step(target)));
         return button;

@@ -1,4 +1,4 @@
-/** An element with attributes ("class", "data-x", …; null leaves one out; functions listen: {click: fn}) and children. */
+/** An element with attributes ("class", "data-x", …; null leaves one out; a function listens) and children. */
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {

@@ -115,9 +115,13 @@ export class CommentPanel {
     for (const button of this.#part.querySelectorAll("[data-filter]")) {
       button.setAttribute("aria-pressed", button.dataset.filter === this.#filter);
     }
-    const shown = threads.filter(({ resolved }) => this.#filter === "all" || resolved === (this.#filter === "resolved"));
+    const shown = threads.filter(
+      ({ resolved }) => this.#filter === "all" || resolved === (this.#filter === "resolved"),
+    );
     // Somebody may be writing an answer while another one's comment comes.
-    const written = new Map([...this.#list.querySelectorAll("textarea")].map((field) => [field.dataset.of, field.value]));
+    const written = new Map(
+      [...this.#list.querySelectorAll("textarea")].map((field) => [field.dataset.of, field.value]),
+    );
     const focused = document.activeElement?.dataset.of;
     this.#list.replaceChildren(...shown.map((thread) => this.#thread(thread)));
     for (const field of this.#list.querySelectorAll("textarea")) {
@@ -133,7 +137,11 @@ export class CommentPanel {
     const head = make(
       "button",
       { type: "button", class: "thread-head", title: `Go to ${where}`, click: () => this.#goTo(first) },
-      make("span", { class: resolved ? "comment-pin is-resolved" : "comment-pin", "aria-hidden": "true" }, String(number)),
+      make(
+        "span",
+        { class: resolved ? "comment-pin is-resolved" : "comment-pin", "aria-hidden": "true" },
+        String(number),
+      ),
       make("span", { class: "visually-hidden" }, `Comment ${number}, on ${where}`),
     );
     const state = make(
@@ -150,12 +158,20 @@ export class CommentPanel {
       },
       resolved ? "Reopen" : "Resolve",
     );
-    const by = resolved ? make("p", { class: "muted small" }, `Resolved by ${first.resolved_by?.name ?? "somebody"}`) : null;
+    const by = resolved
+      ? make("p", { class: "muted small" }, `Resolved by ${first.resolved_by?.name ?? "somebody"}`)
+      : null;
     return make(
       "li",
       { class: resolved ? "thread is-resolved" : "thread", "data-thread": first.id },
       head,
-      make("div", { class: "thread-body" }, ...[first, ...answers].map(said), by, make("div", { class: "thread-actions" }, this.#reply(first), state)),
+      make(
+        "div",
+        { class: "thread-body" },
+        ...[first, ...answers].map(said),
+        by,
+        make("div", { class: "thread-actions" }, this.#reply(first), state),
+      ),
     );
   }
 
@@ -168,11 +184,22 @@ export class CommentPanel {
           this.#say(form, { answers: first.id });
         },
       },
-      make("textarea", { rows: 2, maxlength: 2000, "aria-label": "Answer", "data-of": first.id, keydown: sendOnCtrlEnter }),
+      make("textarea", {
+        rows: 2,
+        maxlength: 2000,
+        "aria-label": "Answer",
+        "data-of": first.id,
+        keydown: sendOnCtrlEnter,
+      }),
       make("p", { class: "message-error small", "data-said": "", hidden: true }),
       make("button", { type: "submit", class: "button button-small button-primary" }, "Answer"),
     );
-    return make("details", { class: "thread-reply" }, make("summary", { class: "button button-small" }, "Answer"), form);
+    return make(
+      "details",
+      { class: "thread-reply" },
+      make("summary", { class: "button button-small" }, "Answer"),
+      form,
+    );
   }
 
   #goTo({ cell, x, y }) {
@@ -190,7 +217,13 @@ function said({ author, text, created_at }) {
   return make(
     "div",
     { class: "comment" },
-    make("p", { class: "comment-by" }, face(author), make("strong", {}, author.name), make("span", { class: "muted" }, ago(created_at))),
+    make(
+      "p",
+      { class: "comment-by" },
+      face(author),
+      make("strong", {}, author.name),
+      make("span", { class: "muted" }, ago(created_at)),
+    ),
     make("p", { class: "comment-text" }, text),
   );
 }

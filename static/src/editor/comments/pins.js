@@ -64,7 +64,8 @@ export class Pins {
   /** Pins go with their cells. */
   #follow(ids) {
     for (const { overlay, first } of this.#pins.values()) {
-      if (first.cell && (ids === null || ids.includes(first.cell))) overlay.setPosition(this.#position(first) ?? undefined);
+      if (first.cell && (ids === null || ids.includes(first.cell)))
+        overlay.setPosition(this.#position(first) ?? undefined);
     }
     // A cell may be known only now.
     if (ids === null) this.#refresh();

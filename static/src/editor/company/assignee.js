@@ -45,7 +45,9 @@ export class Assignee {
     // Somebody else's is theirs until they or a reviewer give it away, in the worklist.
     button.hidden = Boolean(assignee) && !this.#mine;
     button.textContent = this.#mine ? "Give back" : "Assign to me";
-    button.title = this.#mine ? "You are to annotate this image: give it back" : "Nobody is to annotate this image yet: take it";
+    button.title = this.#mine
+      ? "You are to annotate this image: give it back"
+      : "Nobody is to annotate this image yet: take it";
     this.#target.querySelector("[data-words]").textContent = assignee
       ? `Assigned to ${this.#mine ? "you" : assignee.name}`
       : "Assigned to nobody";

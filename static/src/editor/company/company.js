@@ -48,7 +48,9 @@ export class Company extends EventTarget {
 
   #leave() {
     const { image } = this.#session;
-    this.#connection.post(this.#url(image.id), { since: this.#since, leaving: true }, { keepalive: true }).catch(() => {});
+    this.#connection
+      .post(this.#url(image.id), { since: this.#since, leaving: true }, { keepalive: true })
+      .catch(() => {});
   }
 
   #soon(delay) {

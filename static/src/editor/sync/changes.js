@@ -123,7 +123,16 @@ export class Changes extends EventTarget {
   #show(id, state, version) {
     const known = this.#cells.get(id);
     const bounds = boundsOf(state.border);
-    this.#cells.set({ ...newCell(id), ...known, ...state, bounds, version, unsaved: true, unmade: false, refused: null });
+    this.#cells.set({
+      ...newCell(id),
+      ...known,
+      ...state,
+      bounds,
+      version,
+      unsaved: true,
+      unmade: false,
+      refused: null,
+    });
   }
 
   #settled({ cells, state, revision }) {
@@ -147,7 +156,15 @@ export class Changes extends EventTarget {
     if (kind === "conflict" || !mine || mine.status === "deleted") return;
     const version = base?.version ?? 0;
     const refused = problem.reason;
-    this.#cells.set({ ...newCell(id), ...base, ...mine, bounds: boundsOf(mine.border), version, unmade: !base, refused });
+    this.#cells.set({
+      ...newCell(id),
+      ...base,
+      ...mine,
+      bounds: boundsOf(mine.border),
+      version,
+      unmade: !base,
+      refused,
+    });
   }
 
   #showBase({ cell: id, kind, theirs }) {

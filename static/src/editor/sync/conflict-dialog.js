@@ -114,7 +114,9 @@ export class ConflictDialog {
     list.replaceChildren(
       ...this.#scheme.labels
         .filter(({ id }) => state.labels.includes(id) || other.labels.includes(id))
-        .map(({ id, name: text, colour }) => this.#label(text, colour, state.labels.includes(id), other.labels.includes(id))),
+        .map(({ id, name: text, colour }) =>
+          this.#label(text, colour, state.labels.includes(id), other.labels.includes(id)),
+        ),
     );
     if (!list.children.length) list.append(make("li", { class: "muted" }, "No label"));
   }

@@ -21,6 +21,7 @@ export class Outbox extends EventTarget {
   #timer = null;
   #at = 0;
   #asked = false;
+  #telling = false;
 
   /** `url(image)`: where the operations of an image go. */
   constructor({ journal, connection, url }) {
@@ -60,7 +61,7 @@ export class Outbox extends EventTarget {
       line = new Line({ image, url: this.#url(image), journal, connection, tab });
       line.addEventListener("change", () => {
         this.#soon(line.due ? undefined : WAIT);
-        this.#tell("change");
+        this.#changed();
       });
       line.addEventListener("problem", ({ detail }) => this.#tell("problem", { image, ...detail }));
       this.#lines.set(image, line);
@@ -147,6 +148,16 @@ export class Outbox extends EventTarget {
     if (this.#asked) return;
     this.#asked = true;
     navigator.storage?.persist?.().catch(() => {});
+  }
+
+  /** Two thousand accepted proposals are told once. */
+  #changed() {
+    if (this.#telling) return;
+    this.#telling = true;
+    queueMicrotask(() => {
+      this.#telling = false;
+      this.#tell("change");
+    });
   }
 
   #tell(name, detail) {

@@ -61,7 +61,11 @@ export class ProblemMarks {
 
   #conflict(problem) {
     const say = "Somebody else changed this cell too. Choose";
-    return make("button", { type: "button", class: "problem-sign", title: say, "aria-label": say, click: () => this.#ask(problem) }, "⇄");
+    return make(
+      "button",
+      { type: "button", class: "problem-sign", title: say, "aria-label": say, click: () => this.#ask(problem) },
+      "⇄",
+    );
   }
 
   #refusal(problem) {

@@ -44,8 +44,12 @@ export class SignIn {
   }
 
   #ask(other) {
-    this.#tell(other ? `${other} is signed in in this browser now. These changes are ${this.#name}'s: sign ${other} out ` +
-      `in the other tab, then sign in here as ${this.#name}.` : "");
+    this.#tell(
+      other
+        ? `${other} is signed in in this browser now. These changes are ${this.#name}'s: sign ${other} out ` +
+            `in the other tab, then sign in here as ${this.#name}.`
+        : "",
+    );
     this.#dialog.querySelector("[data-submit]").disabled = Boolean(other);
     if (this.#dialog.open || this.#dialog.returnValue === "later") return;
     this.#dialog.showModal();
@@ -85,7 +89,11 @@ export class SignIn {
       const response = await fetch(this.#url, {
         method: "POST",
         redirect: "manual",
-        body: new URLSearchParams({ username: this.#name, password: this.#password.value, csrfmiddlewaretoken: csrfToken() }),
+        body: new URLSearchParams({
+          username: this.#name,
+          password: this.#password.value,
+          csrfmiddlewaretoken: csrfToken(),
+        }),
       });
       submit.disabled = false;
       // Who is signed in is sent on; who is not gets the form again.
