@@ -1,4 +1,5 @@
-// A round brush that pushes a border, adds to it or takes from it. Its size is one of the screen: zooming in makes it finer.
+// A round brush that pushes a border, adds to it or takes from it. Its size is one of the screen: zooming in makes it
+// finer.
 import { cellAt } from "../cells.js";
 import { nearestEdge } from "../geometry.js";
 import { added, pushed, taken } from "../repair/brush.js";
@@ -130,9 +131,8 @@ export class BrushTool {
     const near = layers.near(point, radius).filter((cell) => !cell.ignored && cell.border.kind !== "point");
     const inReach = near.filter(touches);
     const distance = (cell) => nearestEdge(cell.border, point).distance;
-    return (
-      chosen.find(touches) ?? inReach.sort((a, b) => distance(a) - distance(b))[0] ?? (chosen.length === 1 ? chosen[0] : null)
-    );
+    const nearest = inReach.sort((a, b) => distance(a) - distance(b))[0];
+    return chosen.find(touches) ?? nearest ?? (chosen.length === 1 ? chosen[0] : null);
   }
 
   #apply() {

@@ -26,7 +26,8 @@ export class Clipboard {
     if (!cells.length) return selected.length ? say.call(this.#editor, "Ignored regions are not copied.") : false;
     sessionStorage.setItem(KEPT, JSON.stringify({ image: image.id, study: image.study, cells }));
     this.#pasted = 0;
-    this.#editor.say(cells.length === 1 ? "Copied. V pastes it at the pointer." : `${cells.length} cells copied. V pastes them.`);
+    const one = cells.length === 1;
+    this.#editor.say(one ? "Copied. V pastes it at the pointer." : `${cells.length} cells copied. V pastes them.`);
     return undefined;
   }
 

@@ -52,7 +52,7 @@ export function toolBox(editor) {
       snap: () => {
         const on = editor.snapping.toggle();
         toolbar.showSnap();
-        editor.say(on ? "Vertices snap to neighbours. Alt lets go." : "Vertices snap no more. Alt snaps while it is held.");
+        editor.say(on ? "Vertices snap to neighbours. Alt lets go." : "Vertices snap only while Alt is held.");
       },
     },
     show() {

@@ -65,7 +65,8 @@ function perPolygon(editor, change, name) {
   const count = (borders) => borders.reduce((sum, border) => sum + border.points.length, 0);
   const targets = cells.map((cell) => [cell, change(cell.border) ?? cell.border]);
   const [before, after] = [count(cells.map((cell) => cell.border)), count(targets.map(([, border]) => border))];
-  const better = name === "Simplify" ? targets.filter(([cell, b]) => b.points.length < cell.border.points.length) : targets;
+  const fewer = ([cell, border]) => border.points.length < cell.border.points.length;
+  const better = name === "Simplify" ? targets.filter(fewer) : targets;
   if (better.length) editor.reshape(better, name);
   if (name === "Smooth") editor.say(`Smoothed: ${after} vertices.`);
   else editor.say(better.length ? `${after} vertices instead of ${before}.` : "There is no vertex too many.");

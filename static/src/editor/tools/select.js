@@ -1,5 +1,5 @@
-// Select, move, and repair: vertices of polygons, handles of ellipses, circles and rectangles. Only a drag that began on
-// what is selected moves anything; a click never does.
+// Select, move, and repair: vertices of polygons, handles of ellipses, circles and rectangles. Only a drag that began
+// on what is selected moves anything; a click never does.
 import { cellAt, stateOf } from "../cells.js";
 import { dragged, handlesOf, moved, nearestEdge, withVertex, withoutVertex } from "../geometry.js";
 import { ROTATE_REACH } from "../layers.js";
@@ -13,7 +13,8 @@ const AS_POLYGON = 0.3;
 
 export class SelectTool {
   name = "select";
-  hint = "Click a cell to select it (Shift adds), Shift+drag for a box. Drag its vertices or inside. Drag beside it to pan.";
+  hint =
+    "Click a cell to select it (Shift adds), Shift+drag for a box. Drag its vertices or inside. Drag beside it to pan.";
   #editor;
   repairs = true;
   #grabbed = null;

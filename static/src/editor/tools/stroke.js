@@ -78,7 +78,7 @@ export function cellsCrossed(layers, stroke) {
     .map(({ cell }) => cell);
 }
 
-/** How long a stroke runs between its first and its last crossing of a border, in pixels; 0 where it does not cross it. */
+/** How long a stroke runs between its first and its last crossing of a border, in pixels; 0 where it crosses none. */
 function crossed(places, stroke) {
   if (places.length < 2) return 0;
   const [from, to] = [places[0], places.at(-1)];

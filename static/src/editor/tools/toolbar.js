@@ -1,4 +1,4 @@
-// The toolbar and the bar of the tool in use: which buttons have something to do, and the way through them by arrow keys.
+// The toolbar and the bar of the tool in use: which buttons have something to do, and the way through them by keys.
 
 const NEEDS = {
   copy: (chosen) => chosen.length > 0,
