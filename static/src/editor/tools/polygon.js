@@ -17,7 +17,7 @@ const LEAVING = ["next-image", "previous-image", "left", "right"];
 export class PolygonTool {
   name = "polygon";
   hint =
-    "Click around the cell, or drag to draw freehand. Enter or double click finishes, Backspace goes back, Esc ends it.";
+    "Click around the cell, or drag for freehand. Enter or double click finishes, Backspace goes back, Esc ends it.";
   #editor;
   #steps = []; // of points: one for a click, many for a stroke
   #undone = [];
