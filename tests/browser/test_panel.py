@@ -6,24 +6,11 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
-from annotation.models import Cell, CellLabel, CellText, Label, SmearImage, Study, TextAttribute
+from annotation.models import Cell, CellLabel, CellText, Label, SmearImage, TextAttribute
+from tests.browser.cells import draw, propose
 from tests.browser.editor_page import EditorPage
-from tests.browser.test_editor import draw, propose
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def image(study: Study, make_image: Any) -> SmearImage:
-    return make_image(study, width=640, height=480, um_per_pixel=0.1)
-
-
-@pytest.fixture
-def edit(page_of: Any, image: SmearImage) -> Any:
-    def make(user: User, **options: Any) -> EditorPage:
-        return EditorPage(page_of(user, f"/images/{image.pk}/", **options))
-
-    return make
 
 
 def circle(image: SmearImage, cx: float, cy: float, r: float, label: str = "", user: User | None = None) -> Cell:

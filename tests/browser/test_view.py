@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
 from annotation.models import Cell, SmearImage, Study
+from tests.browser.cells import SQUARE, draw, propose
 from tests.browser.editor_page import EditorPage
-from tests.browser.test_editor import SQUARE, draw, propose
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,19 +24,6 @@ MIDDLE = """() => {
   }
   return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
 }"""
-
-
-@pytest.fixture
-def image(study: Study, make_image: Any) -> SmearImage:
-    return make_image(study, width=640, height=480, um_per_pixel=0.1)
-
-
-@pytest.fixture
-def edit(page_of: Any, image: SmearImage) -> Any:
-    def make(user: User, **options: Any) -> EditorPage:
-        return EditorPage(page_of(user, f"/images/{image.pk}/", **options))
-
-    return make
 
 
 def settled(page: Page) -> list[int]:
