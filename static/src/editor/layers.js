@@ -33,6 +33,7 @@ export class Layers extends EventTarget {
   #sketch = null;
   #projection = null;
   #due = false;
+  #shown = true;
 
   constructor(target) {
     super();
@@ -160,7 +161,8 @@ export class Layers extends EventTarget {
 
   showBorders(shown) {
     this.borders.layer.setVisible(shown);
-    this.active.setVisible(shown);
+    this.#shown = shown;
+    this.#redraw();
   }
 
   /** Draw these cells as selected; with handles where it is one and `handles` says so. */
@@ -212,6 +214,8 @@ export class Layers extends EventTarget {
     for (const { id, border } of this.#selected) {
       const cell = this.#session.cells.get(id);
       if (!cell || cell.status === "deleted" || (many && !border)) continue;
+      // Of hidden borders one sees what one is doing, no more.
+      if (!this.#shown && !border) continue;
       const drawn = border ?? cell.border;
       if (many && drawn.kind !== "point") {
         moving.push([outline(drawn).map((point) => toMap(point, this.#height))]);
