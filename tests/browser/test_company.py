@@ -110,6 +110,27 @@ def test_what_the_other_changed_is_not_undone_here(image: SmearImage, pair: Any)
     assert corners() == [[101, 110]]
 
 
+def test_what_the_other_does_right_after_a_save_is_seen_though_the_answer_comes_late(
+    image: SmearImage, annotator: User, pair: Any
+) -> None:
+    cell = draw(image)
+    mine, theirs = pair()
+    late = []
+    mine.page.route("**/operations/", lambda route: late.append((route, route.fetch())))
+    mine.click(150, 150)
+    mine.press("ArrowRight")
+    expect_corner(theirs.page, cell, [101, 100])
+    theirs.click(150, 150)
+    theirs.press("Shift+ArrowDown")
+    theirs.saved()
+    mine.page.wait_for_timeout(1_500)
+    route, answer = late.pop()
+    route.fulfill(response=answer)
+    mine.saved()
+    expect_corner(mine.page, cell, [101, 110])
+    assert on_screen(mine.page) == in_database(image, annotator)
+
+
 def test_a_review_makes_it_read_only_at_once(image: SmearImage, pair: Any, edit: Any, reviewer: User) -> None:
     draw(image)
     SmearImage.objects.update(state="annotated")

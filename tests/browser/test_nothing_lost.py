@@ -277,8 +277,9 @@ def test_a_server_in_trouble_gets_everything_when_it_is_well_again(
 # --- the tab ---
 
 
+@pytest.mark.parametrize("locks", [True, False])
 def test_a_killed_tab_loses_nothing_and_its_image_need_not_be_opened_again(
-    image: SmearImage, annotator: User, edit: Any, console: Any, make_image: Any
+    image: SmearImage, annotator: User, edit: Any, console: Any, make_image: Any, locks: bool
 ) -> None:
     console.expect(TROUBLE)
     other = make_image(image.study, width=640, height=480, seed=5)
@@ -292,6 +293,9 @@ def test_a_killed_tab_loses_nothing_and_its_image_need_not_be_opened_again(
     editor.page.close(run_before_unload=False)
     assert not Cell.objects.exists()
     page = context.new_page()
+    if not locks:
+        # As where the server speaks plain HTTP.
+        page.add_init_script("Object.defineProperty(navigator, 'locks', { get: () => undefined })")
     console.watch(page)
     page.goto(f"/images/{other.pk}/")
     settled(EditorPage(page))

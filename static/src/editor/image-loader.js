@@ -5,6 +5,7 @@ const KEPT = 3;
 
 export async function json(url) {
   const response = await fetch(url, { headers: { Accept: "application/json" } });
+  if (response.status === 401) throw new Error("You are signed out.");
   if (!response.ok) throw new Error(`The server answers ${response.status}.`);
   return response.json();
 }

@@ -98,7 +98,8 @@ export class Company extends EventTarget {
     }
     // What is under the hand stays as it was seen: its drop then is a conflict, not an overwriting. Told again.
     if (this.#pointer.handlingDownUpSequence && answer.cells.length) return;
-    this.#since = answer.revision;
+    // What is on its way here may be answered with an earlier version than this one: told again after that.
+    if (!answer.cells.some(({ id }) => session.changes.pending(id))) this.#since = answer.revision;
     const changed = new Set(session.changes.merge(answer.cells));
     if (!changed.size) return;
     for (const id of changed) session.history.forget(id);
