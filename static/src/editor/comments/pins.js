@@ -1,5 +1,6 @@
 // Where comments are on the image: small numbered pins at their cells and places.
 import Overlay from "ol/Overlay.js";
+import { upperRight } from "../anchor.js";
 import { toMap } from "../geometry.js";
 import { make } from "../make.js";
 
@@ -76,7 +77,7 @@ export class Pins {
     if (x !== null) return toMap([x, y], height);
     const pinned = cell && this.#session.cells.get(cell);
     if (!pinned || pinned.status === "deleted") return null;
-    return toMap([pinned.bounds[2], pinned.bounds[1]], height);
+    return toMap(upperRight(pinned.border), height);
   }
 
   #clear() {

@@ -1,7 +1,8 @@
 // What the server did not take, said at the cell itself: why, and what can be done about it. A conflict that was put
 // off has its mark here too.
 import Overlay from "ol/Overlay.js";
-import { boundsOf, toMap } from "../geometry.js";
+import { upperRight } from "../anchor.js";
+import { toMap } from "../geometry.js";
 import { make } from "../make.js";
 
 export class ProblemMarks {
@@ -48,11 +49,10 @@ export class ProblemMarks {
   #mark(problem) {
     const { mine, theirs } = problem;
     const border = mine && mine.status !== "deleted" ? mine.border : (theirs?.border ?? mine.border);
-    const [, y0, x1] = boundsOf(border);
     const element = problem.kind === "conflict" ? this.#conflict(problem) : this.#refusal(problem);
     return new Overlay({
       element,
-      position: toMap([x1, y0], this.#session.image.height),
+      position: toMap(upperRight(border), this.#session.image.height),
       positioning: "bottom-left",
       offset: [-6, 6],
       className: "ol-overlay-container ol-selectable problem-place",
