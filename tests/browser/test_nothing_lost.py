@@ -346,7 +346,9 @@ def test_an_image_that_is_left_goes_on_being_saved(
     editor.polygon((100, 100), (180, 110), (170, 200))
     expect(editor.page.locator("#save-status")).to_contain_text("1 unsaved")
     editor.press("Escape", "Escape", "p", "n")
-    editor.page.wait_for_function(f"document.querySelector('#editor').dataset.image !== '{image.pk}'")
+    editor.page.wait_for_function(
+        "(image) => document.querySelector('#editor').dataset.image !== image", arg=str(image.pk)
+    )
     EditorPage(editor.page).rows(0)
     expect(editor.page.locator("#save-status")).to_contain_text("1 unsaved")
     editor.page.unroute(SAVING)
@@ -522,7 +524,9 @@ def test_a_problem_of_another_image_is_told_with_its_name(
     expect(editor.page.locator("#save-status")).to_contain_text("1 unsaved")
     SmearImage.objects.filter(pk=image.pk).update(state="reviewed")
     editor.press("Escape", "Escape", "n")
-    editor.page.wait_for_function(f"document.querySelector('#editor').dataset.image !== '{image.pk}'")
+    editor.page.wait_for_function(
+        "(image) => document.querySelector('#editor').dataset.image !== image", arg=str(image.pk)
+    )
     editor.page.unroute(SAVING)
     hurry(editor.page)
     notice = editor.page.locator("#notices .notice")

@@ -120,6 +120,13 @@ export class Cells extends EventTarget {
     this.#tell(cells.map((cell) => cell.id));
   }
 
+  /** Take cells as the server confirms them; only those that it has mended are told, as nothing else looks otherwise. */
+  confirm(cells) {
+    const mended = cells.filter((cell) => !sameState(stateOf(this.#byId.get(cell.id)), stateOf(cell)));
+    for (const cell of cells) this.#byId.set(cell.id, cell);
+    if (mended.length) this.#tell(mended.map((cell) => cell.id));
+  }
+
   remove(id) {
     this.#byId.delete(id);
     this.#tell([id]);

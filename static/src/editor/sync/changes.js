@@ -137,7 +137,7 @@ export class Changes extends EventTarget {
 
   #settled({ cells, state, revision }) {
     const free = cells.filter((cell) => this.#line.problemOf(cell.id)?.kind !== "refused");
-    if (free.length) this.#cells.setAll(free.map((cell) => this.#merged(cell)));
+    if (free.length) this.#cells.confirm(free.map((cell) => this.#merged(cell)));
     if (state) this.#tell("state", { state, revision });
   }
 
