@@ -379,9 +379,18 @@ def test_what_an_earlier_version_kept_in_the_local_storage_is_sent(
     assert page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('marrowloop-operation'))") == []
 
 
-def test_a_browser_without_a_database_says_so_and_saves(image: SmearImage, annotator: User, page_of: Any) -> None:
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "Object.defineProperty(window, 'indexedDB', { get: () => undefined })",
+        "IDBObjectStore.prototype.getAll = () => { throw new DOMException('Torn pages', 'UnknownError') }",
+    ],
+)
+def test_a_browser_without_a_database_says_so_and_saves(
+    image: SmearImage, annotator: User, page_of: Any, broken: str
+) -> None:
     page = page_of(annotator)
-    page.add_init_script("Object.defineProperty(window, 'indexedDB', { get: () => undefined })")
+    page.add_init_script(broken)
     page.goto(f"/images/{image.pk}/")
     editor = EditorPage(page)
     expect(page.locator("#notices")).to_contain_text("does not let the page keep anything")

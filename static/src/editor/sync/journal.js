@@ -49,6 +49,11 @@ export class Journal extends EventTarget {
     return this.#database !== null;
   }
 
+  /** The browser's database cannot be read: go on without it. */
+  giveUp() {
+    this.#database = null;
+  }
+
   /** A number that orders operations, also across the visits of a person. */
   nextSequence() {
     this.#sequence = Math.max(Date.now() * 1_000, this.#sequence + 1);

@@ -40,6 +40,15 @@ export class Outbox extends EventTarget {
 
   /** Take up what earlier visits left; resolves when it is known. */
   async start() {
+    try {
+      await this.#takeUp();
+    } catch {
+      // An image opens all the same; the person is told that this browser keeps nothing.
+      this.#journal.giveUp();
+    }
+  }
+
+  async #takeUp() {
     const gone = async (tab) => this.#takeOver(await this.#journal.adopt(tab, this.#tabs.id));
     await this.#tabs.live(gone);
     if (!this.#tabs.known) {

@@ -20,11 +20,16 @@ export class Tabs {
   async live(gone) {
     if (!this.#locks) return;
     await new Promise((held) => {
-      this.#locks.request(nameOf(this.id), () => {
+      const living = this.#locks.request(nameOf(this.id), () => {
         held();
         return new Promise(() => {});
       });
+      living.catch(() => {
+        this.#locks = null;
+        held();
+      });
     });
+    if (!this.#locks) return;
     this.#channel.onmessage = ({ data: { tab, answers } }) => {
       this.watch(tab, gone);
       if (!answers) this.#channel.postMessage({ tab: this.id, answers: true });
