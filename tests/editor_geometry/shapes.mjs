@@ -1,7 +1,7 @@
 // What the geometry tests draw with and measure by; the measures share no code with what they judge.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { outline } from "../../static/src/editor/geometry.js";
+import { outline } from "../../static/src/editor/cells/geometry.js";
 
 const hundredth = (value) => Math.round(value * 100) / 100 + 0;
 

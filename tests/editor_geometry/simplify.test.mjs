@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { nearestEdge } from "../../static/src/editor/geometry.js";
+import { nearestEdge } from "../../static/src/editor/cells/geometry.js";
 import { simplified, smoothed } from "../../static/src/editor/repair/simplify.js";
 import { area, assertValid, border, cell, check, disc, near, perimeter, polygon, square } from "./shapes.mjs";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { contains, nearestEdge } from "../../static/src/editor/geometry.js";
+import { contains, nearestEdge } from "../../static/src/editor/cells/geometry.js";
 import { areaOfRings, intersection, ringOf } from "../../static/src/editor/repair/clip.js";
 import { sharedEdge, snapped } from "../../static/src/editor/repair/snap.js";
 import { area, assertValid, border, cell, check, disc, near, polygon, square } from "./shapes.mjs";

@@ -1,6 +1,6 @@
 // What can be done to an image: the commands that keys and buttons call, each under its name in keys.js.
-import { sameState, stateOf } from "./cells.js";
-import { newId } from "./new-id.js";
+import { sameState, stateOf } from "./cells/cells.js";
+import { newId } from "./cells/new-id.js";
 import { toolBox, toolsOf } from "./tools/index.js";
 import { reshaped } from "./tools/select.js";
 import { Snapping } from "./tools/snapping.js";

@@ -1,8 +1,8 @@
 // One image while it is open: its cells, what is selected, what can be undone, and the way of changes to the server.
-import { Cells } from "./cells.js";
+import { Cells } from "./cells/cells.js";
 import { Comments } from "./comments/comments.js";
-import { History } from "./history.js";
-import { Selection } from "./selection.js";
+import { History } from "./cells/history.js";
+import { Selection } from "./cells/selection.js";
 import { Changes } from "./sync/changes.js";
 
 /** What a proposal was is kept, so that undo can show it before the server answers. */

@@ -1,5 +1,5 @@
 // What the page has for working together and for losing nothing: everything but the saving itself (sync/outbox.js).
-import { CellHistory } from "./cell-history.js";
+import { CellHistory } from "./cells/cell-history.js";
 import { CommentPost } from "./comments/comments.js";
 import { CommentPanel } from "./comments/panel.js";
 import { Pins } from "./comments/pins.js";

@@ -1,6 +1,6 @@
 // Shows an image through other glasses, beside the page: a picture of 5 million pixels must not hold up a drag.
 // In: {open: number, picture} once an image, then {open, settings}. Out: {open, picture}.
-import { adjust } from "../editor/adjustment.js";
+import { adjust } from "../editor/panel/adjustment.js";
 
 let open = null;
 let source = null;

@@ -1,5 +1,5 @@
 // What people say about the image that is open: threads of a first comment and its answers.
-import { newId } from "../new-id.js";
+import { newId } from "../cells/new-id.js";
 import { reasonOf, silence } from "../sync/connection.js";
 
 /** Dispatches "change". */

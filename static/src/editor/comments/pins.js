@@ -1,7 +1,7 @@
 // Where comments are on the image: small numbered pins at their cells and places.
 import Overlay from "ol/Overlay.js";
-import { upperRight } from "../anchor.js";
-import { toMap } from "../geometry.js";
+import { upperRight } from "../map/anchor.js";
+import { toMap } from "../cells/geometry.js";
 import { make } from "../make.js";
 
 export class Pins {

@@ -1,5 +1,5 @@
 // Others at the same image: who they are, and what they change, about once a second.
-import { boundsOf } from "../geometry.js";
+import { boundsOf } from "../cells/geometry.js";
 
 const BEAT = 1_000; // ms between questions while the page is in sight
 const BEAT_HIDDEN = 5_000;

@@ -1,6 +1,6 @@
 // A brief mark on cells that somebody else has just changed: the eye is told where, and nothing stays.
 import Overlay from "ol/Overlay.js";
-import { toMap } from "../geometry.js";
+import { toMap } from "../cells/geometry.js";
 import { make } from "../make.js";
 
 const LASTS = 1_800; // ms, as the animation in company.css

@@ -1,7 +1,7 @@
 // Sums and differences of rings ([[x, y], …] in image pixels, first point not repeated), by Clipper2 on whole
 // hundredths of a pixel. Rings that enclose are positive, rings of holes negative, as Clipper2 has them.
 import { Clipper64, ClipperOffset, ClipType, EndType, FillRule, JoinType } from "clipper2-ts";
-import { outline } from "../geometry.js";
+import { outline } from "../cells/geometry.js";
 import { fromGrid, gridSteps, isSimple, mended, toGrid, twiceArea } from "./simple-ring.js";
 
 const SMALLEST = 0.02; // twice the area in square pixels: less is a leftover of rounding, not a part of a cell

@@ -1,5 +1,5 @@
 // A stroke drawn across a border replaces the part of it that it cuts off.
-import { nearestEdge } from "../geometry.js";
+import { nearestEdge } from "../cells/geometry.js";
 import { cleaned, polygon, ringOf } from "./clip.js";
 import { arc, crossings, stretch } from "./crossings.js";
 import { bounded, douglasPeucker } from "./simplify.js";

@@ -1,5 +1,5 @@
 // Touching cells share their edge: a point is drawn to a neighbour's border, and a finished border is fitted to it.
-import { boundsOf, nearestEdge, outline } from "../geometry.js";
+import { boundsOf, nearestEdge, outline } from "../cells/geometry.js";
 import { areaOfRings, difference, grown, intersection, largest, polygon, ringOf, union } from "./clip.js";
 import { thinned } from "./simplify.js";
 import { twiceArea } from "./simple-ring.js";

@@ -1,5 +1,5 @@
 // A line divides a merged border.
-import { contains } from "../geometry.js";
+import { contains } from "../cells/geometry.js";
 import { cleaned, ringOf } from "./clip.js";
 import { crossings, stretch } from "./crossings.js";
 import { douglasPeucker } from "./simplify.js";

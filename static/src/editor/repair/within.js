@@ -1,5 +1,5 @@
 // Which cells a drawn region takes in: by a box or a lasso, to select them or to settle their proposals.
-import { boundsOf, contains } from "../geometry.js";
+import { boundsOf, contains } from "../cells/geometry.js";
 import { areaOfRings, cleaned, intersection, ringOf } from "./clip.js";
 
 /**

@@ -1,7 +1,7 @@
 // The changes of the image that is open: shown on its cells at once, sent through the image's line, and merged with
 // what the server makes of them and with what others do.
-import { operationsBetween, sameState, stateAfter, stateOf } from "../cells.js";
-import { boundsOf } from "../geometry.js";
+import { operationsBetween, sameState, stateAfter, stateOf } from "../cells/cells.js";
+import { boundsOf } from "../cells/geometry.js";
 
 /**
  * Dispatches

@@ -1,10 +1,10 @@
 // Somebody else changed a cell that was changed here too: both borders side by side, and the person's choice.
 // Nothing is dropped without it; "not now" keeps the change in the journal.
-import { stateOf } from "../cells.js";
-import { around, drawCrop } from "../crop.js";
-import { boundsOf } from "../geometry.js";
+import { stateOf } from "../cells/cells.js";
+import { around, drawCrop } from "../map/crop.js";
+import { boundsOf } from "../cells/geometry.js";
 import { ago, make } from "../make.js";
-import { newId } from "../new-id.js";
+import { newId } from "../cells/new-id.js";
 
 // Told apart by colour-blind people too: blue and orange, solid and dashed.
 const MINE = "#0a5fd8";

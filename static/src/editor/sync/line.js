@@ -1,7 +1,7 @@
 // The operations of one image on their way to the server: in order, in batches, again and again until confirmed.
 // The image need not be open.
-import { sameState, stateAfter, stateOf } from "../cells.js";
-import { newId } from "../new-id.js";
+import { sameState, stateAfter, stateOf } from "../cells/cells.js";
+import { newId } from "../cells/new-id.js";
 import { reasonOf, silence } from "./connection.js";
 
 const BATCH = 200;

@@ -1,8 +1,8 @@
 // What the server did not take, said at the cell itself: why, and what can be done about it. A conflict that was put
 // off has its mark here too.
 import Overlay from "ol/Overlay.js";
-import { upperRight } from "../anchor.js";
-import { toMap } from "../geometry.js";
+import { upperRight } from "../map/anchor.js";
+import { toMap } from "../cells/geometry.js";
 import { make } from "../make.js";
 
 export class ProblemMarks {

@@ -1,6 +1,6 @@
 // Which tabs of this browser are alive: each sends its own operations, and those of a tab that has gone are taken
 // over by one that is left. A tab holds a lock of its name as long as it lives, however it ends.
-import { newId } from "../new-id.js";
+import { newId } from "../cells/new-id.js";
 
 const nameOf = (tab) => `marrowloop-tab-${tab}`;
 

@@ -1,5 +1,5 @@
 // Accept all proposals above a score: those that would be accepted are shown before it is done.
-import { stateOf } from "../cells.js";
+import { stateOf } from "../cells/cells.js";
 
 const KEPT = "marrowloop-accept-above";
 

@@ -1,7 +1,7 @@
 // A round brush that pushes a border, adds to it or takes from it. Its size is one of the screen: zooming in makes it
 // finer.
-import { cellAt } from "../cells.js";
-import { nearestEdge } from "../geometry.js";
+import { cellAt } from "../cells/cells.js";
+import { nearestEdge } from "../cells/geometry.js";
 import { added, pushed, taken } from "../repair/brush.js";
 
 const KEPT = "marrowloop-brush";

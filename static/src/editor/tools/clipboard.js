@@ -1,7 +1,7 @@
 // Copied cells: they can be pasted on the same image, on the next one, and after a reload of the page.
-import { stateOf } from "../cells.js";
-import { boundsOf, moved } from "../geometry.js";
-import { newId } from "../new-id.js";
+import { stateOf } from "../cells/cells.js";
+import { boundsOf, moved } from "../cells/geometry.js";
+import { newId } from "../cells/new-id.js";
 
 const KEPT = "marrowloop-copied";
 const OFFSET = 14; // screen pixels that a paste is set off, so that it does not hide what it is a copy of

@@ -1,5 +1,5 @@
 // What becomes of a border that was drawn: a new cell, or the border of a cell that so far was only marked.
-import { contains } from "../geometry.js";
+import { contains } from "../cells/geometry.js";
 
 export function drawn(editor, border) {
   const marked = editor.cells

@@ -1,6 +1,6 @@
 // Draw a polygon: a click sets a vertex, a drag draws freehand, in any order. Enter, a double click, a click on the
 // first vertex or a stroke that comes back to it finishes. Undo and redo go vertex by vertex, stroke by stroke.
-import { areaOf, polygonOf } from "../geometry.js";
+import { areaOf, polygonOf } from "../cells/geometry.js";
 import { polygon } from "../repair/clip.js";
 import { borderOfStroke } from "../repair/freehand.js";
 import { douglasPeucker } from "../repair/simplify.js";

@@ -1,5 +1,5 @@
 // A region drawn around cells: all its proposals are accepted or rejected at once, or what is in it is selected.
-import { stateOf } from "../cells.js";
+import { stateOf } from "../cells/cells.js";
 import { cellsWithin } from "../repair/within.js";
 import { cellsAbout, StrokeTool } from "./stroke.js";
 

@@ -1,6 +1,6 @@
 // Commands that repair what is selected: merge, share edges, simplify, smooth. Each is one step.
-import { stateOf } from "../cells.js";
-import { areaOf, boundsOf, sameBorder } from "../geometry.js";
+import { stateOf } from "../cells/cells.js";
+import { areaOf, boundsOf, sameBorder } from "../cells/geometry.js";
 import { merged } from "../repair/merge.js";
 import { simplified, smoothed } from "../repair/simplify.js";
 import { sharedEdge } from "../repair/snap.js";

@@ -1,8 +1,8 @@
 // Select, move, and repair: vertices of polygons, handles of ellipses, circles and rectangles. Only a drag that began
 // on what is selected moves anything; a click never does.
-import { cellAt, stateOf } from "../cells.js";
-import { dragged, handlesOf, moved, nearestEdge, withVertex, withoutVertex } from "../geometry.js";
-import { ROTATE_REACH } from "../layers.js";
+import { cellAt, stateOf } from "../cells/cells.js";
+import { dragged, handlesOf, moved, nearestEdge, withVertex, withoutVertex } from "../cells/geometry.js";
+import { ROTATE_REACH } from "../map/layers.js";
 import { simplified } from "../repair/simplify.js";
 import { cellsWithin } from "../repair/within.js";
 import { inImage } from "./in-image.js";

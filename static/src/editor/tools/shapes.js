@@ -1,5 +1,5 @@
 // Shapes drawn by one drag (ellipse, circle, rectangle), and the point that marks a cell by a click.
-import { ellipseBetween, outline, rectangleBetween } from "../geometry.js";
+import { ellipseBetween, outline, rectangleBetween } from "../cells/geometry.js";
 import { drawn } from "./drawn.js";
 import { inImage } from "./in-image.js";
 

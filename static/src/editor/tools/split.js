@@ -1,6 +1,6 @@
 // A line across a cell makes two of it: the larger part stays the cell that it was.
-import { stateOf } from "../cells.js";
-import { newId } from "../new-id.js";
+import { stateOf } from "../cells/cells.js";
+import { newId } from "../cells/new-id.js";
 import { split } from "../repair/split.js";
 import { reshaped } from "./select.js";
 import { cellsCrossed, StrokeTool } from "./stroke.js";

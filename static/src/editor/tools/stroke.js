@@ -1,5 +1,5 @@
 // What tools share whose gesture is one stroke of the pointer across the cells; a click selects.
-import { boundsOf } from "../geometry.js";
+import { boundsOf } from "../cells/geometry.js";
 import { ringOf } from "../repair/clip.js";
 import { crossings } from "../repair/crossings.js";
 

@@ -1,5 +1,5 @@
 // What the side panel says about the selected cell or cells.
-import { areaOf, extentsOf, outline } from "./geometry.js";
+import { areaOf, extentsOf, outline } from "../cells/geometry.js";
 import { nameOf } from "./cell-list.js";
 
 export class SelectedCell {

@@ -1,5 +1,5 @@
 // Where what belongs to a cell is pinned: on its border at the upper right, clear of its name and of its neighbours.
-import { outline } from "./geometry.js";
+import { outline } from "../cells/geometry.js";
 
 /** The point of a border, in image pixels, that lies farthest to the upper right. */
 export function upperRight(border) {

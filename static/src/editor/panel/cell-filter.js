@@ -1,6 +1,6 @@
 // Which cells the list shows, and in which order. Pure.
-import { areaOf } from "./geometry.js";
-import { labelsOf } from "./styles.js";
+import { areaOf } from "../cells/geometry.js";
+import { labelsOf } from "../map/styles.js";
 
 /** Name to the words in the list's menu. "label:ID" stands for the cells that have a label. */
 export const STATUSES = [

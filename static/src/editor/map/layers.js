@@ -11,7 +11,7 @@ import Projection from "ol/proj/Projection.js";
 import VectorSource from "ol/source/Vector.js";
 import { BordersPicture } from "./borders-picture.js";
 import { StillImage } from "./still-image.js";
-import { boundsOf, fromMap, handlesOf, outline, toMap } from "./geometry.js";
+import { boundsOf, fromMap, handlesOf, outline, toMap } from "../cells/geometry.js";
 import { handleStyle, movingStyle, selectedStyles, sketchStyles } from "./styles.js";
 
 /** How far from its border the handle is that rotates an ellipse, in pixels of the screen. */

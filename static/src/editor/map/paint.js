@@ -1,6 +1,6 @@
 // How borders at rest are painted on a canvas whose unit is an image pixel. Proposals and accepted borders differ in
 // colour and in dash: told apart without colour too.
-import { outline } from "./geometry.js";
+import { outline } from "../cells/geometry.js";
 import { captionOf, colourOf, FONT, hatch, isLight } from "./styles.js";
 
 // Under this many screen pixels a casing would fill the cell.

@@ -1,11 +1,11 @@
 // The history of a cell: who did what to it and when, each version as a picture, and back to any of them. Without a
 // selected cell: those of the image that were deleted.
 import { sameState, stateOf } from "./cells.js";
-import { around, drawCrop } from "./crop.js";
+import { around, drawCrop } from "../map/crop.js";
 import { boundsOf } from "./geometry.js";
-import { make } from "./make.js";
-import { CONFIRMED, PROPOSAL } from "./styles.js";
-import { reasonOf, silence } from "./sync/connection.js";
+import { make } from "../make.js";
+import { CONFIRMED, PROPOSAL } from "../map/styles.js";
+import { reasonOf, silence } from "../sync/connection.js";
 
 export class CellHistory {
   #dialog;

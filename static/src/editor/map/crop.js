@@ -1,5 +1,5 @@
 // A cell as a small picture: its part of the image, and one border or more drawn on it.
-import { outline } from "./geometry.js";
+import { outline } from "../cells/geometry.js";
 
 // Around the cell, as a part of its size; and at least so many image pixels.
 const AROUND = 0.35;

@@ -1,5 +1,5 @@
 // What a person says about the selected cells: their labels, how sure of each, and texts. Every step can be undone.
-import { stateOf } from "./cells.js";
+import { stateOf } from "../cells/cells.js";
 
 /** How sure one is, in words and as it is stored; null: not said. */
 export const CERTAINTY = [

@@ -1,5 +1,5 @@
 // Which key calls which command for this person: the table of keys.js, and on top what they have bound otherwise.
-import { csrfToken } from "../csrf.js";
+import { csrfToken } from "../../csrf.js";
 
 // As the server allows.
 const MOST = 4;

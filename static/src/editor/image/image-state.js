@@ -1,5 +1,5 @@
 // The state of the image and the steps out of it: annotated, reviewed, reopened.
-import { silence } from "./sync/connection.js";
+import { silence } from "../sync/connection.js";
 
 const NAMES = {
   new: "New",

@@ -1,9 +1,9 @@
 // The list of cells at the side, kept in step with the image. Only the rows in sight exist: thousands of them would
 // cost more than the image itself.
 import { fits, ordered, ORDERS, STATUSES } from "./cell-filter.js";
-import { extentsOf } from "./geometry.js";
-import { sizes } from "./scale-bar.js";
-import { colourOf, labelsOf } from "./styles.js";
+import { extentsOf } from "../cells/geometry.js";
+import { sizes } from "../map/scale-bar.js";
+import { colourOf, labelsOf } from "../map/styles.js";
 
 const ROW = 26; // pixels, as in panel.css
 const BEYOND = 6; // rows above and below what is in sight
