@@ -140,6 +140,8 @@ def test_a_server_killed_in_the_middle_of_a_save_gets_everything_when_it_is_back
 
 def waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
+        # Within a transaction PostgreSQL shows who waits as it was at the first look.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
