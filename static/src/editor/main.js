@@ -3,7 +3,7 @@ import "ol/ol.css";
 import { Editor } from "./editor.js";
 import { addTooltips, KeyDialog, showNumbers } from "./keys/help.js";
 import { ImageHeading } from "./image/image-heading.js";
-import { ImageLoader, json } from "./image/image-loader.js";
+import { ImageLoader } from "./image/image-loader.js";
 import { ImageState } from "./image/image-state.js";
 import { registerJumps } from "./image/jumps.js";
 import { KeyBindings } from "./keys/key-bindings.js";
@@ -44,14 +44,11 @@ async function start() {
   const first = Number(page.dataset.image);
   loader.prefetch([first]);
   const connection = new Connection(page.dataset.user);
-  const journal = await Journal.open(page.dataset.user);
-  const outbox = new Outbox({ journal, connection, url: (id) => address("operationsUrl", id) });
-  // Without the person's own keys the usual ones work: no reason not to open the image.
-  const ownKeys = json(page.dataset.keysUrl).catch(() => null);
-  const [study, own] = await Promise.all([json(page.dataset.studyUrl), ownKeys, loader.get(first), outbox.start()]);
-  const scheme = new Scheme(study.groups, study.texts);
+  const opening = Journal.open(page.dataset.user);
+  const setup = JSON.parse(element("editor-setup").textContent);
+  const scheme = new Scheme(setup.groups, setup.texts);
   const bindings = new KeyBindings(KEYS, page.dataset.keysUrl);
-  bindings.load(own?.keys);
+  bindings.load(setup.keys);
   const layers = new Layers(element("map"));
   let session = null;
   let asked = null;
@@ -76,6 +73,8 @@ async function start() {
     say: (text) => hints.say(text),
   });
   const open = (id) => show(id, true);
+  const journal = await opening;
+  const outbox = new Outbox({ journal, connection, url: (id) => address("operationsUrl", id) });
   const together = new Together({
     page, address, open, editor, layers, scheme, connection, journal, outbox, notices,
   });
@@ -237,6 +236,7 @@ async function start() {
   layers.addEventListener("view", () => {
     page.dataset.view = [layers.resolution, ...layers.centre].join(" ");
   });
+  await outbox.start();
   await show(first, false);
   // Tab goes to the first cell, and after the last one on to the panel.
   if (document.activeElement === document.body) element("map").focus({ preventScroll: true });
