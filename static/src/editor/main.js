@@ -44,7 +44,7 @@ async function start() {
   const first = Number(page.dataset.image);
   loader.prefetch([first]);
   const connection = new Connection(page.dataset.user);
-  const opening = Journal.open(page.dataset.user);
+  const journal = new Journal(page.dataset.user);
   const setup = JSON.parse(element("editor-setup").textContent);
   const scheme = new Scheme(setup.groups, setup.texts);
   const bindings = new KeyBindings(KEYS, page.dataset.keysUrl);
@@ -73,7 +73,6 @@ async function start() {
     say: (text) => hints.say(text),
   });
   const open = (id) => show(id, true);
-  const journal = await opening;
   const outbox = new Outbox({ journal, connection, url: (id) => address("operationsUrl", id) });
   const together = new Together({
     page, address, open, editor, layers, scheme, connection, journal, outbox, notices,
@@ -236,10 +235,11 @@ async function start() {
   layers.addEventListener("view", () => {
     page.dataset.view = [layers.resolution, ...layers.centre].join(" ");
   });
-  await outbox.start();
+  const started = outbox.start();
   await show(first, false);
   // Tab goes to the first cell, and after the last one on to the panel.
   if (document.activeElement === document.body) element("map").focus({ preventScroll: true });
+  await started;
   status.show(outbox);
 }
 

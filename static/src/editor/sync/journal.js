@@ -10,21 +10,28 @@ const PATIENCE = 4_000; // ms
 // Where operations were kept before there was a database.
 const OLD_PREFIX = "marrowloop-operation";
 
-/** Dispatches "trouble" with detail {error} when the browser no longer keeps what is written. */
+/** Dispatches "trouble" with detail {error} when the browser does not keep what is written; null: it never will. */
 export class Journal extends EventTarget {
+  /** null: the browser has none for us; undefined: not known yet. */
   #database;
+  #opened;
   #user;
   #sequence = 0;
   #due = null;
 
-  constructor(user, database) {
+  /** The journal of a person in this browser. Its database opens meanwhile: no image waits for it. */
+  constructor(user) {
     super();
     this.#user = String(user);
-    this.#database = database;
+    this.#opened = this.#open();
   }
 
-  /** The journal of a person in this browser; `durable` is false where the browser has no database for us. */
-  static async open(user) {
+  /** False where the browser has no database for us: what is unsaved is in the memory of the page only. */
+  get durable() {
+    return this.#database !== null;
+  }
+
+  async #open() {
     let late;
     try {
       const opening = openDB(DATABASE, 1, {
@@ -35,23 +42,19 @@ export class Journal extends EventTarget {
       const patience = new Promise((_, reject) => {
         late = setTimeout(() => reject(new Error("The browser's database does not open.")), PATIENCE);
       });
-      const journal = new Journal(user, await Promise.race([opening, patience]));
-      await journal.#moveOldIn();
-      return journal;
+      this.#database = await Promise.race([opening, patience]);
+      await this.#moveOldIn();
     } catch {
-      return new Journal(user, null);
+      this.giveUp();
     } finally {
       clearTimeout(late);
     }
   }
 
-  get durable() {
-    return this.#database !== null;
-  }
-
   /** The browser's database cannot be read: go on without it. */
   giveUp() {
     this.#database = null;
+    this.dispatchEvent(new CustomEvent("trouble", { detail: { error: null } }));
   }
 
   /** A number that orders operations, also across the visits of a person. */
@@ -71,12 +74,14 @@ export class Journal extends EventTarget {
 
   /** This person's records, oldest first. */
   async all() {
+    await this.#opened;
     const records = (await this.#database?.getAll(STORE)) ?? [];
     return records.filter(({ user }) => user === this.#user).sort((a, b) => a.sequence - b.sequence);
   }
 
   /** Make the records of a tab (null: of any) those of another, and return them, oldest first. */
   async adopt(from, to) {
+    await this.#opened;
     if (!this.#database) return [];
     const transaction = this.#database.transaction(STORE, "readwrite", { durability: "strict" });
     const taken = [];
@@ -92,7 +97,7 @@ export class Journal extends EventTarget {
 
   /** Everything of one turn is one transaction: two thousand accepted proposals wait for the disk once. */
   #soon(write) {
-    if (!this.#database) return Promise.resolve();
+    if (!this.durable) return Promise.resolve();
     if (!this.#due) {
       const writes = [];
       const done = Promise.resolve().then(() => {
@@ -106,6 +111,8 @@ export class Journal extends EventTarget {
   }
 
   async #write(writes) {
+    await this.#opened;
+    if (!this.#database) return;
     try {
       const transaction = this.#database.transaction(STORE, "readwrite", { durability: "strict" });
       // What fails, fails with the transaction.
