@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
+from training.folded_norm import fold_norms
+
 DEFAULT = "efficientnet_lite0"
 # Strides 8, 16 and 32: a cell at training scale is about 100 px, and stride 4 costs most of the time for nothing.
 LEVELS = 3
@@ -25,6 +27,7 @@ class PyramidBackbone(nn.Module):
         super().__init__()
         self.body = _body(name, pretrained)
         _freeze_batch_norms(self.body)
+        fold_norms(self.body)
         for parameter in _first_stages(self.body, frozen_stages):
             parameter.requires_grad_(False)
         depths = _features(self.body).channels()[-LEVELS:]
