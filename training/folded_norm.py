@@ -29,7 +29,7 @@ class FoldedNorm(FrozenBatchNorm2d):
 
 
 def fold_norms(body: nn.Module) -> int:
-    """Fold the frozen norms of an EfficientNet of timm's; the number of those folded. Other networks stay as they are."""
+    """Fold the frozen norms of an EfficientNet of timm's, and return how many. Other networks stay as they are."""
     folded = 0
     pairs = [(body, "conv_stem", "bn1")] if hasattr(body, "conv_stem") else []
     for block in body.modules():
