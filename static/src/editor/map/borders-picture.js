@@ -31,6 +31,11 @@ export class BordersPicture {
     this.layer = new ImageLayer();
   }
 
+  /** Make the canvas for a window of `size` (screen pixels) while nothing is to be painted yet. */
+  prepare(size) {
+    this.#make(size.map((length) => length * RATIO * devicePixelRatio));
+  }
+
   /** Paint another image's cells; they may still be empty. */
   show(session, projection) {
     this.#height = session.image.height;
@@ -124,14 +129,21 @@ export class BordersPicture {
   }
 
   #paint(extent, resolution, pixelRatio, size) {
-    this.#canvas.width = Math.round(size[0]);
-    this.#canvas.height = Math.round(size[1]);
+    this.#make(size);
     const left = extent[0];
     const top = this.#height - extent[3];
     this.#frame = { left, top, resolution, scale: pixelRatio / resolution };
     const box = { minX: left, minY: top, maxX: extent[2], maxY: this.#height - extent[1] };
     this.#draw(this.#canvas.getContext("2d"), box);
     return this.#canvas;
+  }
+
+  /** An empty canvas of a size; a new one is made only for another size, for the browser takes long to make one. */
+  #make(size) {
+    const [width, height] = size.map(Math.round);
+    const canvas = this.#canvas;
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    canvas.getContext("2d").clearRect(0, 0, width, height);
   }
 
   #draw(context, box) {

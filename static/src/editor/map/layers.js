@@ -54,6 +54,7 @@ export class Layers extends EventTarget {
       // A hand that trembles clicks: only a move of more than 4 pixels is a drag.
       moveTolerance: 4,
     });
+    this.borders.prepare([target.clientWidth, target.clientHeight]);
     this.map.on("moveend", () => this.dispatchEvent(new CustomEvent("view")));
   }
 
