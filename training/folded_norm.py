@@ -61,5 +61,6 @@ def _convolve(conv: nn.Conv2d, norm: FoldedNorm, x: Tensor) -> Tensor:
     shift = norm.bias - norm.running_mean * scale
     kernel = (conv.weight * scale[:, None, None, None]).contiguous(memory_format=torch.channels_last)
     if isinstance(conv, Conv2dSame):
-        return conv2d_same(x, kernel, shift, conv.stride, conv.padding, conv.dilation, conv.groups)
+        stride, dilation = ((pair[0], pair[1]) for pair in (conv.stride, conv.dilation))
+        return conv2d_same(x, kernel, shift, stride, (0, 0), dilation, conv.groups)
     return conv._conv_forward(x, kernel, shift)
