@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,6 +114,12 @@ def page_of(live_server: Any, chromium: Browser, console: Console) -> Iterator[A
 def wait_for_silence() -> None:
     """Until the live server has answered what the pages asked last: the database is emptied next, and would wait for
     it, or it for the database."""
+    # The server has a thread for each connection; those of closed pages end with their last answer.
+    deadline = time.monotonic() + 10
+    while any("process_request_thread" in thread.name for thread in threading.enumerate()):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
     silent = 0
     for _ in range(100):
         with connection.cursor() as cursor:
