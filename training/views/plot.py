@@ -1,4 +1,4 @@
-"""Line plots as SVG without script or style of their own: numbers here, colours in static/css/rounds.css."""
+"""Line plots as SVG without script or style of their own: numbers here, colours in rounds.css."""
 
 import math
 from collections.abc import Mapping, Sequence
