@@ -147,3 +147,14 @@ def edit(page_of: Any, image: SmearImage) -> Any:
         return EditorPage(page_of(user, f"/images/{image.pk}/", **options))
 
     return make
+
+
+@pytest.fixture
+def pair(edit: Any, annotator: User, teammate: User, console: Any) -> Any:
+    """pair(): the image open at anna's and at theo's."""
+
+    def make() -> tuple[EditorPage, EditorPage]:
+        console.expect("412|503")
+        return edit(annotator), edit(teammate)
+
+    return make
