@@ -68,17 +68,20 @@ def percentile(values: Sequence[float], per_cent: float) -> float:
 
 @dataclass
 class Chromium:
-    """A headless Chromium without a GPU; one page at a time, each in a context of its own with empty caches."""
+    """A headless Chromium without a GPU; each page in a context of its own with empty caches."""
 
     browser: Browser
     cookie: dict[str, str]
     errors: list[str] = field(default_factory=list)
 
     @asynccontextmanager
-    async def page(self, address: str, checks: bool = False) -> AsyncIterator["MeasuredPage"]:
+    async def page(
+        self, address: str, checks: bool = False, cookie: dict[str, str] | None = None
+    ) -> AsyncIterator["MeasuredPage"]:
+        """A page that is ready; `cookie`: that of somebody else's session than the benchmark's."""
         context = await self.browser.new_context(viewport=WINDOW)
         context.set_default_timeout(PATIENCE)
-        await context.add_cookies([self.cookie])
+        await context.add_cookies([cookie or self.cookie])
         await context.add_init_script(path=RECORDER)
         if checks:
             await context.add_init_script("window.benchmarkChecks = true")

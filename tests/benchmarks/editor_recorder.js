@@ -130,6 +130,42 @@
   };
   const switched = () => sessionStorage.getItem("benchmark-switched");
 
-  window.benchmark = { painted, wasWhole, arrived, start, stop, nextSelection, selected: null, nextImage, switched };
+  // Two people at one image: what happens in one page and is seen in the other, in time since 1970. The server has
+  // confirmed a change when its answer is here.
+  let confirmed = 0;
+  new PerformanceObserver((list) => {
+    for (const { name, responseEnd, responseStatus } of list.getEntries()) {
+      if (/\/(operations|comments)\/$/.test(name) && responseStatus < 300) confirmed = performance.timeOrigin + responseEnd;
+    }
+  }).observe({ type: "resource" });
+  const lastConfirmed = () => confirmed;
+  const cells = () => {
+    const detail = {};
+    page().dispatchEvent(new CustomEvent("marrowloop-look", { detail }));
+    return detail.cells;
+  };
+  const SEEN = {
+    cells: () => cells().map(({ id, version }) => id + version).join(),
+    list: () => document.getElementById("cell-list").dataset.count,
+    comments: () => document.querySelectorAll("#map .comment-pin").length,
+    faces: () => document.querySelectorAll("#faces .face").length,
+  };
+  /** The paint that first shows all of these otherwise than now. */
+  const seen = (...what) => {
+    const before = what.map((each) => String(SEEN[each]()));
+    return new Promise((resolve) => {
+      const look = () => {
+        const all = what.every((each, i) => String(SEEN[each]()) !== before[i]);
+        if (all) afterPaint((at) => resolve(performance.timeOrigin + at));
+        else requestAnimationFrame(look);
+      };
+      requestAnimationFrame(look);
+    });
+  };
+
+  window.benchmark = {
+    painted, wasWhole, arrived, start, stop, nextSelection, selected: null, nextImage, switched,
+    lastConfirmed, cells, seen,
+  };
   lookForImage();
 })();

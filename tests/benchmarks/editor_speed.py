@@ -16,6 +16,7 @@ Window 1600×1000, image 2560×1920, borders of 20 points, no GPU. What is measu
   borders. Works whether the editor stays in its page or navigates.
 - memory: of the page after 5 images and after 50, opened in turn: JavaScript heap after garbage collection, and the
   resident memory of its process.
+- company: two people at one image, see editor_company.py.
 - saving: one POST that reshapes 170 cells, on the server.
 The same hand works on a page with OpenLayers as its examples use it (one_layer/): a slower machine moves both alike, so
 read the ratios. Frames and input to paint: editor_browser.py.
@@ -31,7 +32,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks.editor_browser import Chromium, MeasuredPage, Pixel, chromium
-from tests.benchmarks.editor_server import served
+from tests.benchmarks.editor_company import company
+from tests.benchmarks.editor_server import cookie_of, served
 from tests.benchmarks.one_layer import one_layer
 from tests.benchmarks.product import report
 
@@ -60,6 +62,7 @@ BARS: dict[str, dict[str, float]] = {
     "zoom_5000": {"frame_ms": 34},
     "next_image": {"ms": 150},
     "memory": {"heap_growth_percent": 20, "process_growth_percent": 20},
+    "company": {"seen_seconds": 2, "face_comes_seconds": 2, "face_goes_seconds": 2, "same_in_the_end": True},
     "saving": {"milliseconds": 100},
 }
 
@@ -262,6 +265,8 @@ BROWSER_SECTIONS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "drag": drag,
     "next_image": next_image,
     "memory": memory,
+    # Last: it changes the field of 170 borders.
+    "company": company,
 }
 SECTIONS = [*BROWSER_SECTIONS, "saving"]
 
@@ -269,7 +274,6 @@ SECTIONS = [*BROWSER_SECTIONS, "saving"]
 def measure(only: list[str], repetitions: int, address: str) -> Figures:
     from django.conf import settings
     from django.contrib.auth.models import User
-    from django.test import Client
 
     from annotation.models import SmearImage
     from annotation.store import ImageStore
@@ -277,10 +281,7 @@ def measure(only: list[str], repetitions: int, address: str) -> Figures:
     from tests.benchmarks.editor_study import add_field, add_worklist, draw_field
 
     user = User.objects.create_user("benchmark")
-    client = Client()
-    client.force_login(user)
-    session = client.cookies[settings.SESSION_COOKIE_NAME].value
-    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session, "url": address}
+    cookie = cookie_of(user, address)
     pixels = draw_field(SEED)
     # Each in a study of its own: a neighbour that is prefetched would be measured too.
     fields = {count: add_field(f"{count} borders", user, pixels, count, SEED, "field.png") for count in COUNTS}
