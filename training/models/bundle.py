@@ -61,14 +61,22 @@ class Bundle(models.Model):
         return cls.objects.filter(study=study, kind=kind, in_use=True).first()
 
     def promote(self, by: Any = None) -> None:
-        """Make it the one in use of its study. An earlier one promoted again is a roll back."""
+        """Make it the one in use of its study, and say so in its history. An earlier one promoted again is a roll back.
+
+        Nothing happens where it is in use already.
+        """
         with transaction.atomic():
             # The study's row serialises two promotions at once; the constraint would refuse the second.
             Study.objects.select_for_update(no_key=True).get(pk=self.study_id)
-            Bundle.objects.filter(study=self.study_id, kind=self.kind, in_use=True).exclude(pk=self.pk).update(
-                in_use=False
-            )
+            held = Bundle.objects.filter(study=self.study_id, kind=self.kind, in_use=True).values_list("pk", flat=True)
+            previous = held.first()
+            if previous == self.pk:
+                return
+            held.update(in_use=False)
             self.in_use = True
             self.promoted_at = timezone.now()
             self.promoted_by = by
             self.save(update_fields=["in_use", "promoted_at", "promoted_by"])
+            self.promotions.create(
+                study_id=self.study_id, kind=self.kind, previous_id=previous, by=by, at=self.promoted_at
+            )

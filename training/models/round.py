@@ -21,20 +21,37 @@ class Round(Job):
     # Every setting with its value, as training/settings.py knows them: also those left at their default.
     settings = models.JSONField(default=dict)
     seed = models.PositiveBigIntegerField(default=0)
+    # Which of the study's finished images it learns from, as training/selection.py reads it; {} is all of them.
+    selection = models.JSONField(default=dict, blank=True)
+    # So many trials search for settings before the training itself; 0: the settings are taken as they are.
+    trials = models.PositiveIntegerField(default=0)
+    # What the search found: {"trial": number, "settings": {those that it chose}, ...}; null where there was none.
+    searched = models.JSONField(null=True, blank=True)
     # The hash of the frozen snapshot, which also names its folder.
     snapshot = models.CharField(max_length=64)
+    # The hash of the part of it that this kind of round learns from (training/freeze.py): the same under new labels.
+    lesson = models.CharField(max_length=64, blank=True)
     # What the snapshot holds: {"images", "negatives", "cells", "ignored", "groups": [{...}], "labels": {...}}.
     counts = models.JSONField(default=dict)
+    # What is in the snapshot and was not in that of the round before (training/data_changes.py); null without one.
+    data_changes = models.JSONField(null=True, blank=True)
+    # Of this study, or of another one that whoever launched it is a member of.
     parent = models.ForeignKey(Bundle, on_delete=models.PROTECT, null=True, blank=True, related_name="children")
     bundle = models.ForeignKey(Bundle, on_delete=models.PROTECT, null=True, blank=True, related_name="rounds")
     # {"map", "map_50", "map_75", "mar"} on the reported validation; null where there is none.
     metrics = models.JSONField(null=True, blank=True)
     # The same of each fold where the round cross-validated.
     folds = models.JSONField(default=list, blank=True)
+    # Beside an earlier round on the images that judged both (training/comparison.py); null where nothing judged it.
+    comparison = models.JSONField(null=True, blank=True)
     # Points of the plots: {"fold", "epoch": float, "loss"} and {"fold", "epoch", "map_50"}.
     curve = models.JSONField(default=list, blank=True)
     # Of training alone, as the process that trained says.
     seconds = models.FloatField(null=True, blank=True)
+    # The most memory that the process that trained had resident, in bytes.
+    peak_memory = models.PositiveBigIntegerField(null=True, blank=True)
+    # How often its worker died; it is picked up again at most MOST_DEATHS times.
+    deaths = models.PositiveSmallIntegerField(default=0)
     # Of Python, the libraries and Marrowloop where it ran.
     versions = models.JSONField(default=dict, blank=True)
 
