@@ -91,6 +91,8 @@ CELERY_TASK_ROUTES = {"training.*": {"queue": "training"}, "inference.*": {"queu
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A round may run for hours; a message that nobody acknowledged for a day is delivered again.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 86_400}
+# A worker writes to its job about every second; after so long a silence it is taken for dead.
+JOB_SILENCE_SECONDS = environment.integer("MARROWLOOP_JOB_SILENCE", 45, 2, 3600)
 
 # --- people ---
 AUTH_PASSWORD_VALIDATORS = [
