@@ -5,16 +5,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from annotation.models import Cell, SmearImage, Study
+from annotation.models import Cell, SmearImage
 
 pytestmark = pytest.mark.django_db
 
 SQUARE = {"kind": "polygon", "points": [[10, 10], [30, 10], [30, 30], [10, 30]]}
-
-
-@pytest.fixture
-def image(study: Study, make_image: Any) -> SmearImage:
-    return make_image(study)
 
 
 def cell(image: SmearImage, revision: int, status: str) -> Cell:

@@ -13,15 +13,10 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from psycopg import errors
 
-from annotation.models import Cell, SmearImage, Study
-from tests.annotation.test_operations import SQUARE
+from annotation.models import Cell, SmearImage
+from tests.annotation.changes import SQUARE
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def image(study: Study, make_image: Any) -> SmearImage:
-    return make_image(study)
 
 
 def post(client: Client, image: SmearImage) -> Any:

@@ -9,16 +9,11 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.test import Client
 
-from annotation.models import Cell, Label, SmearImage, Study
+from annotation.models import Cell, Label, SmearImage
 
 pytestmark = pytest.mark.django_db
 SQUARE = {"kind": "polygon", "points": [[10, 10], [30, 10], [30, 30], [10, 30]]}
 LARGER = {"kind": "polygon", "points": [[5, 5], [35, 5], [35, 35], [5, 35]]}
-
-
-@pytest.fixture
-def image(study: Study, make_image: Any) -> SmearImage:
-    return make_image(study)
 
 
 def post(client: Client, image: SmearImage, *operations: dict[str, Any]) -> Any:

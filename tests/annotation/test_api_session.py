@@ -5,14 +5,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from annotation.models import SmearImage, Study
+from annotation.models import SmearImage
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def image(study: Study, make_image: Any) -> SmearImage:
-    return make_image(study)
 
 
 def test_signed_out_is_401_with_a_code(image: SmearImage, client: Any) -> None:

@@ -11,15 +11,10 @@ from django.test.utils import CaptureQueriesContext
 
 from annotation.models import Cell, CellLabel, Label, SmearImage, Study, TextAttribute
 from annotation.operations import apply
-from tests.annotation.test_operations import LARGER, ROUND, SQUARE, change
-from tests.annotation.test_operations import propose as add_proposal
+from tests.annotation.changes import LARGER, ROUND, SQUARE, change
+from tests.annotation.changes import propose as add_proposal
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def image(study: Study, make_image: Any) -> SmearImage:
-    return make_image(study)
 
 
 @pytest.fixture

@@ -10,19 +10,9 @@ from django.contrib.auth.models import User
 from annotation.label_choice import choices_of, choices_on
 from annotation.models import Cell, CellLabel, CellText, Label, Operation, SmearImage, Study, TextAttribute
 from annotation.operations import MAX_TEXT, Change, apply
-from tests.annotation.test_operations import SQUARE, change, one
+from tests.annotation.changes import change, one
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def image(study: Study, make_image: Any) -> SmearImage:
-    return make_image(study)
-
-
-@pytest.fixture
-def drawn(image: SmearImage, annotator: User) -> Cell:
-    return one(image, annotator, change("create", uuid.uuid4(), 0, border=SQUARE)).cell
 
 
 @pytest.fixture
@@ -33,6 +23,38 @@ def ids(study: Study) -> dict[str, int]:
 @pytest.fixture
 def remark(study: Study) -> int:
     return TextAttribute.objects.get(study=study, name="Remark").pk
+
+
+def test_labels_are_the_whole_choice_of_an_annotator(
+    image: SmearImage, annotator: User, teammate: User, drawn: Cell, ids: dict[str, int]
+) -> None:
+    one(image, annotator, change("label", drawn.pk, 1, labels=[ids["Promyelocyte"], ids["Auer rod"]]))
+    assert choices_of({drawn.pk}, annotator.pk)[drawn.pk].labels == [ids["Promyelocyte"], ids["Auer rod"]]
+    one(image, teammate, change("label", drawn.pk, 2, labels=[ids["Myeloblast"]]))
+    assert choices_of({drawn.pk}, annotator.pk)[drawn.pk].labels == [ids["Promyelocyte"], ids["Auer rod"]]
+    assert choices_of({drawn.pk}, teammate.pk)[drawn.pk].labels == [ids["Myeloblast"]]
+    assert choices_of({drawn.pk}, None)[drawn.pk].labels == [ids["Myeloblast"]]
+    one(image, teammate, change("label", drawn.pk, 3, labels=[]))
+    assert choices_of({drawn.pk}, None)[drawn.pk].labels == [ids["Promyelocyte"], ids["Auer rod"]]
+
+
+def test_an_annotators_choice_takes_the_place_of_an_imported_label(
+    image: SmearImage, annotator: User, drawn: Cell
+) -> None:
+    labels = {label.name: label for label in Label.objects.filter(group__study=image.study)}
+    CellLabel.objects.create(cell=drawn, label=labels["Myeloblast"])
+    assert choices_of({drawn.pk}, annotator.pk)[drawn.pk].labels == [labels["Myeloblast"].pk]
+    one(image, annotator, change("label", drawn.pk, 1, labels=[]))
+    assert choices_of({drawn.pk}, annotator.pk) == {}
+
+
+def test_labels_that_cannot_be_are_refused(
+    image: SmearImage, annotator: User, drawn: Cell, other_study: Study, ids: dict[str, int]
+) -> None:
+    foreign = Label.objects.filter(group__study=other_study).values_list("pk", flat=True)[0]
+    for labels in ([ids["Myeloblast"], ids["Promyelocyte"]], [foreign], [10**9], None):
+        assert one(image, annotator, change("label", drawn.pk, 1, labels=labels)).status == "refused"
+    assert not CellLabel.objects.exists()
 
 
 def test_a_choice_has_confidence_and_texts(

@@ -15,20 +15,15 @@ from annotation.exporting import export
 from annotation.formats.detect import read_records
 from annotation.formats.records import PERSONAL
 from annotation.formats.truth import read_truth
-from annotation.models import Cell, Label, SmearImage, Study, TextAttribute
+from annotation.models import Cell, Label, SmearImage, TextAttribute
 from annotation.operations import apply
 from annotation.points import median_size, region_around
 from inference.overlap import Field, Scored, Truth, average_precision, best_matches, precision_recall
-from tests.annotation.test_operations import SQUARE, change, one
+from tests.annotation.changes import SQUARE, change, one
 
 POINT = {"kind": "point", "cx": 40.0, "cy": 20.0}
 # As the truth of a run: circles about so large as the cells beside a point.
 CIRCLE = {"kind": "circle", "cx": 40.0, "cy": 20.0, "r": 10.0}
-
-
-@pytest.fixture
-def image(study: Study, make_image: Any) -> SmearImage:
-    return make_image(study)
 
 
 @pytest.fixture

@@ -16,15 +16,10 @@ from annotation.image_state import set_state
 from annotation.models import Cell, Label, Presence, SmearImage, Study
 from annotation.operations import apply
 from inference.proposals import propose
-from tests.annotation.test_operations import LARGER, SQUARE, change
+from tests.annotation.changes import LARGER, SQUARE, change
 from tests.inference.test_proposals import Fixed, circle
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def image(study: Study, make_image: Any) -> SmearImage:
-    return make_image(study)
 
 
 def poll(client: Client, image: SmearImage, since: int = 0, **more: Any) -> Any:

@@ -13,16 +13,11 @@ from annotation.models import Cell, Comment, SmearImage, Study
 from annotation.operations import apply
 from annotation.revision import next_revision
 from inference.proposals import propose
-from tests.annotation.test_operations import LARGER, SQUARE, change
-from tests.annotation.test_operations import propose as add_proposal
+from tests.annotation.changes import LARGER, SQUARE, change
+from tests.annotation.changes import propose as add_proposal
 from tests.inference.test_proposals import Fixed, circle
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def image(study: Study, make_image: Any) -> SmearImage:
-    return make_image(study)
 
 
 def revisions(image: SmearImage) -> tuple[int, int]:
