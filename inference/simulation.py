@@ -5,9 +5,7 @@ the records that a person's corrections leave.
 """
 
 import random
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from uuid import uuid4
 
 from django.contrib.auth.models import User
@@ -26,22 +24,6 @@ MOVED_FROM = 0.3
 # A proposal that lies in an ignored region is neither right nor wrong: the annotator leaves it.
 IGNORED_FROM = 0.5
 USER_NAME = "simulated-annotator"
-
-
-@dataclass(frozen=True)
-class Effort:
-    """What correcting some images took."""
-
-    images: int
-    cells: int
-    accepted: int
-    moved: int
-    deleted: int
-    added: int
-
-    @property
-    def corrections_per_cell(self) -> float | None:
-        return (self.moved + self.deleted + self.added) / self.cells if self.cells else None
 
 
 class PlayRefused(Exception):
@@ -105,21 +87,6 @@ def correct(image_id: int, truth: Sequence[TruthCell], user: User) -> None:
             if result.status != APPLIED:
                 raise PlayRefused(f"{image.name}: an operation was {result.status}. {result.reason}")
         set_state(image.pk, user, SmearImage.State.ANNOTATED)
-
-
-def effort(image_ids: Sequence[int]) -> Effort:
-    """What correcting these images took, from the records of their cells."""
-    cells = Cell.objects.filter(image__in=image_ids, ignored=False)
-    # The checker does not see what with_correction() annotates.
-    counts = Counter(cells.with_correction().values_list("correction", flat=True))  # type: ignore[misc]
-    return Effort(
-        images=len(image_ids),
-        cells=cells.confirmed().count(),
-        accepted=counts["accepted"],
-        moved=counts["moved"],
-        deleted=counts["deleted"],
-        added=counts["added"],
-    )
 
 
 def _change(kind: str, cell: Cell, border: Border | None = None) -> Change:

@@ -1,6 +1,7 @@
 from annotation.models.cell import Cell, Correction
 from annotation.models.comment import Comment
 from annotation.models.image import ImageName, SmearImage
+from annotation.models.image_effort import ImageEffort
 from annotation.models.key_bindings import KeyBindings
 from annotation.models.label import CellLabel, CellText, Label, LabelGroup, TextAttribute
 from annotation.models.operation import Operation
@@ -16,6 +17,7 @@ __all__ = [
     "Comment",
     "Correction",
     "Diagnosis",
+    "ImageEffort",
     "ImageName",
     "KeyBindings",
     "Label",

@@ -1,5 +1,6 @@
 from typing import TYPE_CHECKING
 
+import pghistory
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -29,6 +30,12 @@ class ImageQuerySet(models.QuerySet["SmearImage"]):
         return self.filter(state__in=SmearImage.FINISHED)
 
 
+# When an image was finished, and when it was opened again: only in between were its borders the truth.
+@pghistory.track(
+    pghistory.InsertEvent(),
+    pghistory.UpdateEvent(condition=pghistory.AnyChange("state")),
+    fields=["state"],
+)
 class SmearImage(models.Model):
     """One field of a smear. Its pixels lie in the image store under their hash."""
 

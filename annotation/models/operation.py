@@ -29,7 +29,11 @@ class Operation(models.Model):
 
     class Meta:
         ordering = ["created_at"]
-        indexes = [models.Index(fields=["image", "created_at"])]
+        indexes = [
+            models.Index(fields=["image", "created_at"]),
+            # What somebody did just before: the time between two actions is the time of work (annotation/effort.py).
+            models.Index(fields=["user", "created_at"], name="operations_of_a_user"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.cell_id}"

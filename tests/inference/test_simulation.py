@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from annotation.effort import effort
 from annotation.formats.truth import TruthCell
 from annotation.models import Cell, SmearImage, Study
 from inference.evaluation import evaluate
 from inference.proposals import propose
-from inference.simulation import correct, effort, shuffled, simulated_annotator, unplayed
+from inference.simulation import correct, shuffled, simulated_annotator, unplayed
 from tests.inference.test_proposals import Fixed
 
 pytestmark = pytest.mark.django_db

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from annotation.effort import effort
 from annotation.formats.arguments import FormatOptions, add_format_arguments
 from annotation.formats.records import FormatError
 from annotation.formats.truth import TruthCell
@@ -11,7 +12,7 @@ from annotation.models import SmearImage, Study
 from annotation.scheme import study_named
 from inference.evaluation import evaluate, study_truth
 from inference.proposals import DetectorProposals, FirstProposals, Proposer, propose
-from inference.simulation import correct, effort, shuffled, simulated_annotator, unplayed
+from inference.simulation import correct, shuffled, simulated_annotator, unplayed
 from training.freeze import RoundRefused
 from training.rounds import AUTO, carry_out, launch
 from training.settings import SettingsError, parse_assignments
