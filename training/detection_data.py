@@ -1,6 +1,6 @@
 """A snapshot's images as a detector sees them: decoded once, kept at training scale."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from annotation.borders import outline
 from annotation.store import pixel_hash
 from training.snapshot import Snapshot, SnapshotError
 
@@ -22,13 +23,17 @@ MOST_ENLARGED = 1.6
 
 @dataclass(frozen=True)
 class Sample:
-    """One image at training scale: pixels uint8 (3, H, W), boxes and ignored regions (N, 4) in its px."""
+    """One image at training scale: pixels uint8 (3, H, W), boxes and ignored regions (N, 4) in its px.
+
+    `outlines` holds (K, 2) for each box, empty where nobody has drawn the cell's outline.
+    """
 
     sha256: str
     group: str
     pixels: Tensor
     boxes: Tensor
     ignored: Tensor
+    outlines: Sequence[Tensor] = ()
 
 
 def training_size(images: Sequence[dict[str, Any]]) -> int:
@@ -88,6 +93,7 @@ def load_sample(snapshot: Snapshot, image: dict[str, Any], size: int) -> Sample:
         bounds = [border["bounds"] for border in image["borders"] if border["ignored"] is ignored]
         return torch.tensor(bounds, dtype=torch.float32).reshape(-1, 4) * factor
 
+    outlines = [_outline(border) * factor[:2] for border in image["borders"] if not border["ignored"]]
     array = np.array(small, dtype=np.uint8)
     return Sample(
         image["sha256"],
@@ -95,7 +101,19 @@ def load_sample(snapshot: Snapshot, image: dict[str, Any], size: int) -> Sample:
         torch.from_numpy(array).permute(2, 0, 1).contiguous(),
         boxes(False),
         boxes(True),
+        outlines,
     )
+
+
+def has_outline(border: Mapping[str, Any]) -> bool:
+    """Whether a border of a snapshot says where the cell's edge runs, and not only where the cell lies."""
+    return bool(border.get("outline", False))
+
+
+def _outline(border: Mapping[str, Any]) -> Tensor:
+    """(K, 2) in image px; (0, 2) where the outline is not known."""
+    ring = outline(border["border"]) if has_outline(border) else []
+    return torch.tensor(ring, dtype=torch.float32).reshape(-1, 2)
 
 
 def as_input(pixels: Tensor) -> Tensor:

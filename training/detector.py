@@ -1,7 +1,7 @@
 """The Faster R-CNN (torchvision's) over a pyramid backbone, with regions where nothing is learned.
 
 An ignored region neither rewards nor punishes: anchors and proposals that lie in it and on no cell take no part in
-the loss.
+the loss. With a mask branch (outline_branch.py) it is a Mask R-CNN, which gives cells their outline.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,8 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import MultiScaleRoIAlign, box_area
 
 from training.backbone import LEVELS, PyramidBackbone
+from training.outline_branch import GROUND, OutlineBranch
+from training.outline_targets import enlarged
 
 # tf_efficientnet_lite0 was trained on pixels from -1 to 1.
 MEAN = (0.5, 0.5, 0.5)
@@ -39,6 +41,7 @@ class Architecture:
     head: int
     anchors: tuple[float, ...]  # side in px at training scale, one a pyramid level
     nms: float
+    outlines: bool = False  # with a mask branch
     name: str = "faster_rcnn"
 
     def as_dict(self) -> dict[str, Any]:
@@ -52,7 +55,15 @@ class Architecture:
         anchors = tuple(float(side) for side in card["anchors"])
         if len(anchors) != LEVELS + 1:
             raise ValueError(f"{LEVELS + 1} anchors are needed, not {len(anchors)}")
-        return cls(str(card["backbone"]), int(card["pyramid"]), int(card["head"]), anchors, float(card["nms"]))
+        return cls(
+            str(card["backbone"]),
+            int(card["pyramid"]),
+            int(card["head"]),
+            anchors,
+            float(card["nms"]),
+            # Bundles made before there was a mask branch say nothing of it.
+            bool(card.get("outlines", False)),
+        )
 
 
 def share_in(boxes: Tensor, regions: Tensor) -> Tensor:
@@ -81,10 +92,14 @@ class IgnoringRoIHeads(RoIHeads):
     """Box heads that learn nothing from background proposals in ignored regions."""
 
     ignored: Sequence[Tensor] = ()
+    # What the last step learned from, for the mask branch: proposals, index of the cell of each, and 1 where on one.
+    sampled: tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]] = ((), (), ())
 
     def select_training_samples(self, proposals: list[Tensor], targets: list[dict[str, Tensor]]) -> Any:
         self.ignored = [target["ignored"] for target in targets]
-        return super().select_training_samples(proposals, targets)
+        proposals, matched, labels, wanted = super().select_training_samples(proposals, targets)
+        self.sampled = (proposals, matched, labels)
+        return proposals, matched, labels, wanted
 
     def assign_targets_to_proposals(
         self, proposals: list[Tensor], gt_boxes: list[Tensor], gt_labels: list[Tensor]
@@ -102,14 +117,44 @@ class FixedScale(GeneralizedRCNNTransform):
         return image, target
 
 
-def build_detector(architecture: Architecture, *, frozen_stages: int = 0, pretrained: bool = False) -> FasterRCNN:
+class CellDetector(FasterRCNN):
+    """torchvision's Faster R-CNN with, where the architecture says so, a mask branch beside its box head."""
+
+    outline_branch: OutlineBranch | None = None
+
+    def forward(
+        self, images: list[Tensor], targets: list[dict[str, Any]] | None = None
+    ) -> dict[str, Tensor] | list[dict[str, Tensor]]:
+        """Losses by name while training; else for each image {"boxes" (N, 4), "scores" (N,), "labels"}, and with a mask
+        branch "coarse" (N, COARSE, COARSE), its logits in the frame of the enlarged boxes."""
+        batch, targets = self.transform(images, targets)
+        features = self.backbone(batch.tensors)
+        proposals, losses = self.rpn(batch, features, targets)
+        found, box_losses = self.roi_heads(features, proposals, batch.image_sizes, targets)
+        if self.training:
+            losses = losses | box_losses
+            if self.outline_branch is not None:
+                proposals, matched, labels = self.roi_heads.sampled
+                losses |= self.outline_branch.losses(
+                    features, batch.tensors, batch.image_sizes, proposals, matched, labels, targets
+                )
+            return dict(losses)
+        if self.outline_branch is not None:
+            regions = [enlarged(one["boxes"], GROUND) for one in found]
+            coarse = self.outline_branch.coarse(features, regions, batch.image_sizes)
+            for one, logits in zip(found, coarse.split([len(r) for r in regions]), strict=True):
+                one["coarse"] = logits
+        return list(found)
+
+
+def build_detector(architecture: Architecture, *, frozen_stages: int = 0, pretrained: bool = False) -> CellDetector:
     """The network with random heads, in channels-last layout, which a CPU convolves faster.
 
     Takes a list of images (3, H, W) from 0 to 1, and for training targets {"boxes" (N, 4), "labels" (N,) of ones,
-    "ignored" (M, 4)} in px. Raises BackboneError.
+    "ignored" (M, 4), "outlines": a list of (K, 2), empty where unknown} in px. Raises BackboneError.
     """
     backbone = PyramidBackbone(architecture.backbone, architecture.pyramid, frozen_stages, pretrained=pretrained)
-    model = FasterRCNN(
+    model = CellDetector(
         backbone,
         num_classes=None,
         image_mean=list(MEAN),
@@ -135,6 +180,8 @@ def build_detector(architecture: Architecture, *, frozen_stages: int = 0, pretra
     model.rpn.__class__ = IgnoringRPN
     model.roi_heads.__class__ = IgnoringRoIHeads
     model.transform = FixedScale(0, 0, list(MEAN), list(STD))
+    if architecture.outlines:
+        model.outline_branch = OutlineBranch(architecture.pyramid)
     layout: nn.Module = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    assert isinstance(layout, FasterRCNN)
+    assert isinstance(layout, CellDetector)
     return layout

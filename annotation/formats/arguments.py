@@ -8,7 +8,7 @@ from typing import Any
 
 from annotation.formats.records import Selection
 
-FORMATS = ("auto", "yolo", "voc", "coco", "via")
+FORMATS = ("auto", "yolo", "voc", "coco", "via", "mask")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from annotation.formats import coco, csv, via, voc, yolo
+from annotation.formats import coco, csv, mask, via, voc, yolo
 from annotation.formats.records import FormatError, Records, read_json, read_text
 
 
@@ -13,7 +13,7 @@ def read_records(
     class_names: Path | Sequence[str] | None = None,
     class_attribute: str | None = None,
 ) -> Records:
-    """Everything that a source says. `format` is auto, yolo, voc, coco or via. Raises FormatError."""
+    """Everything that a source says. `format` is auto, yolo, voc, coco, via or mask. Raises FormatError."""
     if not path.exists():
         raise FormatError(f"There is no annotation source {path}.")
     if format == "auto":
@@ -22,8 +22,11 @@ def read_records(
         return yolo.read(path, class_names)
     if format == "voc":
         return voc.read(path)
+    if format == "mask":
+        # Never by content: pictures beside images may be images.
+        return mask.read(path)
     if format not in ("coco", "via", "csv"):
-        raise FormatError(f"The format {format!r} is not one of auto, yolo, voc, coco, via.")
+        raise FormatError(f"The format {format!r} is not one of auto, yolo, voc, coco, via, mask.")
     path = _one_file(path)
     if format == "csv":
         return csv.read(read_text(path), path)
