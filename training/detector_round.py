@@ -3,7 +3,7 @@
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from statistics import fmean, median, median_low
@@ -16,9 +16,11 @@ from torchvision.models.detection import FasterRCNN
 from training.backbone import LEVELS
 from training.bundle import BundleError, BundleFiles, read_bundle, write_bundle
 from training.detection_data import Sample, anchor_sides, load_sample, training_size
-from training.detection_metrics import DEFAULT_THRESHOLD, best_threshold, coco_metrics
+from training.detection_metrics import DEFAULT_THRESHOLD, Detections, best_threshold, coco_metrics
 from training.detection_training import Step, Trained, detect, epochs_for, train_detector, truth_of
 from training.detector import MEAN, STD, Architecture, build_detector
+from training.judged import NAME as JUDGED
+from training.judged import judged_image, write_judged
 from training.parents import splits_of, why_not
 from training.settings import DetectorSettings
 from training.snapshot import Snapshot
@@ -34,13 +36,19 @@ Tell = Callable[[dict[str, Any]], None]
 class Outcome:
     """One trained split: the network, its metrics on the groups that judge (None without), and its threshold."""
 
-    trained: Trained
+    best_epoch: int
+    epochs: int
+    history: list[dict[str, float]]
     metrics: dict[str, float] | None
     threshold: float | None
     seconds: float
+    # What it found on the images that judge, as training/judged.py has them.
+    judged: list[dict[str, Any]] = field(default_factory=list)
+    # None in a fold that an earlier process has trained: what it learned is not needed any more.
+    model: FasterRCNN | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class RoundOfDetector:
     """What all splits of one round share."""
 
@@ -50,10 +58,17 @@ class RoundOfDetector:
     parent: BundleFiles | None
     tell: Tell
     wanted: Callable[[], bool]
+    checkpoint: Checkpoint = field(default_factory=lambda: Checkpoint(None, {}))
+    team: Team = ALONE
+    pace: Pace = field(default_factory=Pace)
 
     def carry_out(self, out: Path) -> dict[str, Any]:
-        """Train, judge, and write the bundle to `out`; returns {"bundle", "seconds", "map", ..., "folds"}."""
-        started = time.monotonic()
+        """Train, judge, and write the bundle to `out`; returns {"bundle", "seconds", "map", ..., "folds"}.
+
+        What the images that judged were found to hold is written beside it (training/judged.py). A checkpoint that was
+        begun is gone on from; seconds and peak memory are those of all processes that took part.
+        """
+        self._began = time.monotonic() - self.checkpoint.earlier.get("seconds", 0.0)
         if self.settings.threads:
             torch.set_num_threads(self.settings.threads)
         splits = splits_of(self.snapshot.images, self.settings)
@@ -63,55 +78,92 @@ class RoundOfDetector:
                 raise BundleError(f"The round cannot start from bundle {self.parent.id}: {reason}.")
         size = self._size()
         self._log(f"{len(self.snapshot.images)} images at {size} px, {sum(map(_cells, self.snapshot.images))} cells.")
-        samples: dict[str, list[Sample]] = {}
-        for image in self.snapshot.images:
-            samples.setdefault(image["group"], []).append(load_sample(self.snapshot, image, size))
+        if self.team.size > 1 or self.team.device.type != "cpu":
+            self._log(f"Computed by {self.team}.")
+        samples = self._load(size)
         metrics: dict[str, float] | None
         if self.settings.folds:
-            final, metrics, folds, threshold = self._cross_validate(splits, samples)
+            final, metrics, folds, threshold, judged = self._cross_validate(splits, samples)
         else:
-            outcome = self._train(splits[0], samples, None, len(splits))
-            final, metrics, folds = outcome.trained, outcome.metrics, []
-            threshold = outcome.threshold or DEFAULT_THRESHOLD
-        bundle = self._write(out, final, splits, metrics, folds, threshold, size)
-        result: dict[str, Any] = {"bundle": bundle.id, "seconds": round(time.monotonic() - started, 1)}
+            final = self._train(splits[0], samples, None, Work())
+            metrics, folds, judged = final.metrics, [], final.judged
+            threshold = final.threshold or DEFAULT_THRESHOLD
+        result: dict[str, Any] = {}
+        if self.team.leads:
+            write_judged(out.parent / JUDGED, judged)
+            result["bundle"] = self._write(out, final, splits, metrics, folds, threshold, size).id
+        result |= {**self._facts(), "images_per_second": self.pace.images_per_second, "device": str(self.team)}
         result |= metrics or dict.fromkeys(("map", "map_50", "map_75", "mar"))
         return result | ({"folds": folds} if folds else {})
 
+    def _load(self, size: int) -> dict[str, list[Sample]]:
+        """The images by group, decoded and at training scale. Raises Stopped, and SnapshotError for a wrong image."""
+        samples: dict[str, list[Sample]] = {}
+        told = time.monotonic()
+        for done, image in enumerate(self.snapshot.images):
+            if not self.wanted():
+                raise Stopped
+            if time.monotonic() - told > TOLD_SECONDS:
+                told = time.monotonic()
+                self.tell({"event": "load", "done": done, "images": len(self.snapshot.images)})
+            samples.setdefault(image["group"], []).append(load_sample(self.snapshot, image, size))
+        return samples
+
     def _cross_validate(
         self, splits: Sequence[Split], samples: dict[str, list[Sample]]
-    ) -> tuple[Trained, dict[str, float], list[dict[str, Any]], float]:
-        """Metrics out of fold, then a refit on all for the median best epoch with the median threshold."""
+    ) -> tuple[Outcome, dict[str, float], list[dict[str, Any]], float, list[dict[str, Any]]]:
+        """Metrics out of fold, then a refit on all for the median best epoch with the median threshold; last what
+        was found on each image by the fold that it judged."""
         folds: list[dict[str, Any]] = []
+        judged: list[dict[str, Any]] = []
         thresholds: list[float] = []
         best: list[float] = []
+        everyone = Split(tuple(samples))
+        work = [self._work(split, samples) for split in (*splits, everyone)]
         for number, split in enumerate(splits):
-            outcome = self._train(split, samples, number, len(splits))
+            outcome = self._train(split, samples, number, sum(work[number + 1 :], Work()))
             assert outcome.metrics is not None
             folds.append({"fold": number, "seconds": round(outcome.seconds, 1), **outcome.metrics})
-            best.append(outcome.trained.best_epoch / outcome.trained.epochs)
+            judged += outcome.judged
+            best.append(outcome.best_epoch / outcome.epochs)
             if outcome.threshold is not None:
                 thresholds.append(outcome.threshold)
-        everyone = Split(tuple(samples))
         images = sum(map(len, samples.values()))
         epochs = max(1, round(median(best) * (self.settings.epochs or epochs_for(images, self.settings.batch))))
         self._log(f"Refit on all {images} images for {epochs} epochs.")
-        final = self._train(everyone, samples, None, len(splits), epochs=epochs).trained
+        final = self._train(everyone, samples, None, Work(), epochs=epochs)
         mean = {key: fmean(fold[key] for fold in folds) for key in ("map", "map_50", "map_75", "mar")}
-        return final, mean, folds, median_low(thresholds) if thresholds else DEFAULT_THRESHOLD
+        return final, mean, folds, median_low(thresholds) if thresholds else DEFAULT_THRESHOLD, judged
+
+    def _work(self, split: Split, samples: dict[str, list[Sample]]) -> Work:
+        """What a split costs from its beginning to its judgement."""
+        train, stop, judge = (sum(len(samples[g]) for g in part) for part in (split.train, split.stop, split.judge))
+        epochs = self.settings.epochs or epochs_for(train, self.settings.batch)
+        looks = (len(evaluated(epochs)) + 1) * stop + judge
+        return Work(steps_of(train, epochs, self.settings.batch), looks)
 
     def _train(
         self,
         split: Split,
         samples: dict[str, list[Sample]],
         fold: int | None,
-        runs: int,
+        later: Work,
         epochs: int | None = None,
     ) -> Outcome:
+        """One run, or what an earlier process has noted of it; `later` is the work of the runs that follow."""
+        before = self.checkpoint.earlier.get("run_seconds", 0.0)
         started = time.monotonic()
+        run = self.checkpoint.run(
+            "final" if fold is None else f"fold {fold}",
+            lambda: self._facts() | {"run_seconds": time.monotonic() - started},
+        )
         train, stop, judge = (
             [s for group in part for s in samples[group]] for part in (split.train, split.stop, split.judge)
         )
+        if run.outcome is not None:
+            return self._noted(run.outcome, train)
+        if run.begun is not None:
+            started -= before
         if split.note:
             self._log(split.note)
         self.tell(
@@ -123,35 +175,77 @@ class RoundOfDetector:
         )
         torch.manual_seed(self.seed)
         model = self._network(train)
+        # After the last epoch the threshold is chosen, and the judges are looked at.
+        self.pace.after = later + Work(0, len(stop) + len(judge))
 
         def tell(what: Step | dict[str, float]) -> None:
             if isinstance(what, Step):
-                self.tell(
-                    {
-                        "event": "step",
-                        "fold": fold,
-                        **what.__dict__,
-                        "eta_seconds": round(self._left(what, fold, runs), 1),
-                    }
-                )
+                told = {"event": "step", "fold": fold, **what.__dict__, "eta_seconds": round(what.eta_seconds, 1)}
+                if what.step % MEMORY_STEPS == 1:
+                    told["peak_memory"] = self._facts()["peak_memory"]
+                self.tell(told)
             else:
                 self.tell({"event": "epoch", "fold": fold, **what})
 
         epochs = epochs or self.settings.epochs or epochs_for(len(train), self.settings.batch)
         trained = train_detector(
-            model, train, stop, self.settings, epochs=epochs, seed=self.seed, tell=tell, wanted=self.wanted
+            model,
+            train,
+            stop,
+            self.settings,
+            epochs=epochs,
+            seed=self.seed,
+            tell=tell,
+            wanted=self.wanted,
+            checkpoint=run,
+            team=self.team,
+            pace=self.pace,
         )
-        threshold = best_threshold(detect(model, stop, self.wanted), truth_of(stop)) if stop else None
-        metrics = coco_metrics(detect(model, judge, self.wanted), truth_of(judge)) if judge else None
+        threshold = best_threshold(detect(model, stop, self.wanted, self.team), truth_of(stop)) if stop else None
+        found = detect(model, judge, self.wanted, self.team)
+        metrics = coco_metrics(found, truth_of(judge)) if judge else None
         if metrics:
             self._log(f"Judged on {len(judge)} images: map {metrics['map']:.3f}, map_50 {metrics['map_50']:.3f}.")
-        return Outcome(trained, metrics, threshold, time.monotonic() - started)
+        outcome = Outcome(
+            trained.best_epoch,
+            trained.epochs,
+            trained.history,
+            metrics,
+            threshold,
+            time.monotonic() - started,
+            self._judged(judge, found),
+        )
+        noted = dict(outcome.__dict__)
+        run.finish(noted if fold is not None else noted | {"model": model.state_dict()})
+        return replace(outcome, model=model)
 
-    def _left(self, step: Step, fold: int | None, runs: int) -> float:
-        """Seconds left of this run and of the folds and the refit that come after it."""
-        after = 0 if fold is None else runs - fold
-        whole = step.eta_seconds * step.steps / max(1, step.steps - step.step) if step.step < step.steps else 0
-        return step.eta_seconds + after * whole
+    def _noted(self, noted: dict[str, Any], train: Sequence[Sample]) -> Outcome:
+        """A run that an earlier process has ended."""
+        outcome = Outcome(**noted | {"model": None})
+        if noted["model"] is not None:
+            outcome.model = self._network(train)
+            outcome.model.load_state_dict(noted["model"])
+            outcome.model.eval()
+        return outcome
+
+    def _facts(self) -> dict[str, Any]:
+        """Of all processes that took part in this training, one after the other."""
+        return {
+            "seconds": round(time.monotonic() - self._began, 1),
+            "peak_memory": max(self.team.peak_memory(), self.checkpoint.earlier.get("peak_memory", 0)),
+        }
+
+    def _judged(self, judge: Sequence[Sample], found: Sequence[Detections]) -> list[dict[str, Any]]:
+        """Samples that judged with their detections, in px of the images."""
+        images = {image["sha256"]: image for image in self.snapshot.images}
+        judged = []
+        for sample, detections in zip(judge, found, strict=True):
+            image = images[sample.sha256]
+            height, width = sample.pixels.shape[-2:]
+            factor = torch.tensor([image["width"] / width, image["height"] / height] * 2)
+            boxes = (detections["boxes"] * factor).tolist()
+            judged.append(judged_image(image, boxes, detections["scores"].tolist()))
+        return judged
 
     def _size(self) -> int:
         if self.settings.size:
