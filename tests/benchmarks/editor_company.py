@@ -22,7 +22,6 @@ import numpy as np
 from PIL import Image
 
 from tests.benchmarks.editor_browser import MeasuredPage, percentile
-from tests.benchmarks.editor_server import cookie_of
 
 if TYPE_CHECKING:
     from tests.benchmarks.editor_speed import Bench
@@ -91,6 +90,7 @@ async def company(bench: "Bench") -> None:
 
     from annotation.models import Membership, Role, SmearImage
     from tests.benchmarks.editor_study import Field, stored
+    from tests.browser.signed_in import cookie_of
 
     image = bench.fields[170].image
     teammate = User.objects.create_user("teammate")

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tests.benchmarks.product import REPOSITORY
 
@@ -47,17 +46,6 @@ def served() -> Iterator[str]:
                 server.send_signal(signal.SIGTERM)
                 server.wait(60)
                 _leave_services()
-
-
-def cookie_of(user: Any, address: str) -> dict[str, str]:
-    """The cookie of a session in which somebody is signed in, as Playwright takes it."""
-    from django.conf import settings
-    from django.test import Client
-
-    client = Client()
-    client.force_login(user)
-    name = settings.SESSION_COOKIE_NAME
-    return {"name": name, "value": client.cookies[name].value, "url": address}
 
 
 def _leave_services() -> None:

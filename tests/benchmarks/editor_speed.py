@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks.editor_browser import Chromium, MeasuredPage, Pixel, chromium
 from tests.benchmarks.editor_company import company
-from tests.benchmarks.editor_server import cookie_of, served
+from tests.benchmarks.editor_server import served
 from tests.benchmarks.one_layer import one_layer
 from tests.benchmarks.product import report
 
@@ -279,6 +279,7 @@ def measure(only: list[str], repetitions: int, address: str) -> Figures:
     from annotation.store import ImageStore
     from tests.benchmarks.editor_saving import measure_saving
     from tests.benchmarks.editor_study import add_field, add_worklist, draw_field
+    from tests.browser.signed_in import cookie_of
 
     user = User.objects.create_user("benchmark")
     cookie = cookie_of(user, address)

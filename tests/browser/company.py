@@ -1,5 +1,6 @@
 """Two people at one image, as a test plays them."""
 
+from annotation.models import Cell
 from tests.browser.editor_page import EditorPage
 
 # What others do is seen within two seconds; a machine with other work to do may take longer, and is not what is tested.
@@ -15,3 +16,8 @@ def deaf(editor: EditorPage) -> None:
 
 def hearing(editor: EditorPage) -> None:
     editor.page.unroute(PRESENCE)
+
+
+def corners() -> list[list[float]]:
+    """The first points of the borders in the database."""
+    return sorted(cell.border["points"][0] for cell in Cell.objects.exclude(status="deleted"))

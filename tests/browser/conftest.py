@@ -13,11 +13,11 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
-from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from annotation.models import SmearImage, Study
 from tests.browser.editor_page import EditorPage
+from tests.browser.signed_in import cookie_of
 
 # Playwright's synchronous API runs an event loop in this thread; the database is used between its calls only.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -96,10 +96,7 @@ def page_of(live_server: Any, chromium: Browser, console: Console) -> Iterator[A
         context.set_default_timeout(15_000)
         contexts.append(context)
         if user is not None:
-            client = Client()
-            client.force_login(user)
-            cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-            context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
+            context.add_cookies([cookie_of(user, live_server.url)])
         page = context.new_page()
         console.watch(page)
         page.goto(path)

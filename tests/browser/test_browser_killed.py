@@ -7,15 +7,14 @@ from typing import Any
 
 import psutil
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import User
-from django.test import Client
 from playwright.sync_api import BrowserContext, Error, Playwright, expect
 
 from annotation.models import Cell, Operation, SmearImage
 from tests.browser.conftest import CHROMIUM_NAMES, FLAGS, wait_for_silence
 from tests.browser.editor_page import EditorPage
 from tests.browser.saved_cells import eventually, in_database, journal, on_screen
+from tests.browser.signed_in import cookie_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +24,7 @@ def test_a_killed_browser_loses_nothing(
 ) -> None:
     profile = tmp_path / "profile"
     context = start(playwright, profile, live_server.url)
-    sign_in(context, annotator, live_server.url)
+    context.add_cookies([cookie_of(annotator, live_server.url)])
     page = context.pages[0]
     page.goto(f"/images/{image.pk}/")
     editor = EditorPage(page)
@@ -45,7 +44,7 @@ def test_a_killed_browser_loses_nothing(
     assert not Cell.objects.exists()
 
     context = start(playwright, profile, live_server.url)
-    sign_in(context, annotator, live_server.url)
+    context.add_cookies([cookie_of(annotator, live_server.url)])
     page = context.pages[0]
     page.goto(f"/images/{image.pk}/")
     editor = EditorPage(page)
@@ -67,10 +66,3 @@ def start(playwright: Playwright, profile: Path, url: str) -> BrowserContext:
     )
     context.set_default_timeout(15_000)
     return context
-
-
-def sign_in(context: BrowserContext, user: User, url: str) -> None:
-    client = Client()
-    client.force_login(user)
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": url}])

@@ -8,15 +8,10 @@ from playwright.sync_api import Page, expect
 
 from annotation.models import Cell, SmearImage
 from tests.browser.cells import draw, propose
-from tests.browser.company import SOON
-from tests.browser.editor_page import EditorPage
+from tests.browser.company import SOON, corners
 from tests.browser.saved_cells import in_database, on_screen
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def corners() -> list[list[float]]:
-    return sorted(cell.border["points"][0] for cell in Cell.objects.exclude(status="deleted"))
 
 
 def test_each_sees_that_the_other_is_there_until_they_leave(image: SmearImage, pair: Any) -> None:
@@ -29,7 +24,7 @@ def test_each_sees_that_the_other_is_there_until_they_leave(image: SmearImage, p
     expect(face).to_have_count(0, timeout=SOON)
 
 
-def test_changes_of_the_other_are_seen_within_two_seconds(image: SmearImage, annotator: User, pair: Any) -> None:
+def test_what_the_other_draws_moves_and_deletes_is_seen(image: SmearImage, annotator: User, pair: Any) -> None:
     cell = draw(image)
     mine, theirs = pair()
     theirs.polygon((300, 100), (360, 110), (350, 180))
@@ -117,11 +112,3 @@ def test_new_proposals_are_read_anew(image: SmearImage, pair: Any) -> None:
     revision = SmearImage.objects.get().revision + 1
     SmearImage.objects.update(revision=revision, replaced_in=revision)
     expect(mine.page.locator("#cell-list")).to_have_attribute("data-count", "1", timeout=SOON)
-
-
-def answer(editor: EditorPage, key: str) -> None:
-    for _ in range(20):
-        if not editor.page.locator("#conflict").is_visible():
-            return
-        editor.press(key)
-        editor.page.wait_for_timeout(100)

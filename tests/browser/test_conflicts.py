@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, expect
 
 from annotation.models import Cell, CellLabel, Operation, SmearImage
 from tests.browser.cells import draw, square
-from tests.browser.company import deaf, hearing
+from tests.browser.company import corners, deaf, hearing
 from tests.browser.editor_page import EditorPage
 from tests.browser.saved_cells import eventually, in_database, on_screen
 
@@ -21,18 +21,16 @@ def conflict(editor: EditorPage) -> Locator:
     return dialog
 
 
-def both_changed(mine: EditorPage, theirs: EditorPage) -> None:
-    """Theo moves the square right, anna, who has not heard of it, moves it down."""
+def both_changed(
+    mine: EditorPage, theirs: EditorPage, *, keys: str = "Shift+ArrowDown", their_keys: str = "Shift+ArrowRight"
+) -> None:
+    """Theo does something to the square: moves it right; anna, who has not heard of it, moves it down."""
     deaf(mine)
     theirs.click(150, 150)
-    theirs.press("Shift+ArrowRight")
+    theirs.press(*their_keys.split())
     theirs.saved()
     mine.click(150, 150)
-    mine.press("Shift+ArrowDown")
-
-
-def corners() -> list[list[float]]:
-    return sorted(cell.border["points"][0] for cell in Cell.objects.exclude(status="deleted"))
+    mine.press(*keys.split())
 
 
 @pytest.mark.parametrize(
@@ -69,12 +67,7 @@ def test_two_changes_of_a_cell_are_a_choice(
 def test_keeping_ones_border_keeps_the_others_labels(image: SmearImage, pair: Any) -> None:
     draw(image)
     mine, theirs = pair()
-    deaf(mine)
-    theirs.click(150, 150)
-    theirs.press("Shift+ArrowRight", "1")
-    theirs.saved()
-    mine.click(150, 150)
-    mine.press("2")
+    both_changed(mine, theirs, their_keys="Shift+ArrowRight 1", keys="2")
     dialog = conflict(mine)
     expect(dialog.locator("[data-side=mine]")).to_contain_text("Promyelocyteonly here")
     expect(dialog.locator("[data-side=theirs]")).to_contain_text("Myeloblastonly here")
@@ -89,12 +82,7 @@ def test_keeping_ones_border_keeps_the_others_labels(image: SmearImage, pair: An
 def test_a_change_of_a_cell_that_the_other_deleted(image: SmearImage, pair: Any) -> None:
     draw(image)
     mine, theirs = pair()
-    deaf(mine)
-    theirs.click(150, 150)
-    theirs.press("Delete")
-    theirs.saved()
-    mine.click(150, 150)
-    mine.press("Shift+ArrowDown")
+    both_changed(mine, theirs, their_keys="Delete")
     dialog = conflict(mine)
     expect(dialog).to_contain_text("theo deleted this cell, and you changed it")
     expect(dialog.get_by_role("button", name="Keep both")).to_be_hidden()
@@ -107,12 +95,7 @@ def test_a_change_of_a_cell_that_the_other_deleted(image: SmearImage, pair: Any)
 def test_a_deletion_of_a_cell_that_the_other_changed(image: SmearImage, pair: Any) -> None:
     draw(image)
     mine, theirs = pair()
-    deaf(mine)
-    theirs.click(150, 150)
-    theirs.press("Shift+ArrowRight")
-    theirs.saved()
-    mine.click(150, 150)
-    mine.press("Delete")
+    both_changed(mine, theirs, keys="Delete")
     dialog = conflict(mine)
     expect(dialog).to_contain_text("and you deleted it too")
     dialog.get_by_role("button", name="Keep theirs").click()

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from annotation.models import Cell, SmearImage
 from tests.browser.editor_page import EditorPage
 from tests.browser.saved_cells import eventually, journal
-from tests.browser.trouble import SAVING, TROUBLE, assert_nothing_doubled, settled
+from tests.browser.trouble import SAVING, TROUBLE, assert_nothing_doubled, draw_unsaved, leave_for_another, settled
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,8 +84,7 @@ def test_work_of_a_tab_that_dies_is_sent_by_the_one_that_is_left(
 def test_leaving_with_unsaved_work_is_asked_about(image: SmearImage, annotator: User, edit: Any, console: Any) -> None:
     console.expect(TROUBLE)
     editor = edit(annotator)
-    editor.page.route(SAVING, lambda route: route.abort())
-    editor.polygon((100, 100), (180, 110), (170, 200))
+    draw_unsaved(editor)
     asked = []
     editor.page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
     editor.page.goto("/")
@@ -98,13 +97,8 @@ def test_an_image_that_is_left_goes_on_being_saved(
     console.expect(TROUBLE)
     make_image(image.study, width=640, height=480, seed=5)
     editor = edit(annotator)
-    editor.page.route(SAVING, lambda route: route.abort())
-    editor.polygon((100, 100), (180, 110), (170, 200))
-    expect(editor.page.locator("#save-status")).to_contain_text("1 unsaved")
-    editor.press("Escape", "Escape", "p", "n")
-    editor.page.wait_for_function(
-        "(image) => document.querySelector('#editor').dataset.image !== image", arg=str(image.pk)
-    )
+    draw_unsaved(editor)
+    leave_for_another(editor, image, "p", "n")
     EditorPage(editor.page).rows(0)
     expect(editor.page.locator("#save-status")).to_contain_text("1 unsaved")
     editor.page.unroute(SAVING)

@@ -10,7 +10,7 @@ from annotation.models import Cell, SmearImage
 from tests.browser.cells import draw
 from tests.browser.editor_page import EditorPage
 from tests.browser.saved_cells import in_database, on_screen
-from tests.browser.trouble import SAVING, TROUBLE, hurry, settled
+from tests.browser.trouble import SAVING, TROUBLE, draw_unsaved, hurry, leave_for_another, settled
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,14 +74,9 @@ def test_a_problem_of_another_image_is_told_with_its_name(
     console.expect(TROUBLE)
     make_image(image.study, width=640, height=480, seed=5)
     editor = edit(annotator)
-    editor.page.route(SAVING, lambda route: route.abort())
-    editor.polygon((100, 100), (180, 110), (170, 200))
-    expect(editor.page.locator("#save-status")).to_contain_text("1 unsaved")
+    draw_unsaved(editor)
     SmearImage.objects.filter(pk=image.pk).update(state="reviewed")
-    editor.press("Escape", "Escape", "n")
-    editor.page.wait_for_function(
-        "(image) => document.querySelector('#editor').dataset.image !== image", arg=str(image.pk)
-    )
+    leave_for_another(editor, image, "n")
     editor.page.unroute(SAVING)
     hurry(editor.page)
     notice = editor.page.locator("#notices .notice")

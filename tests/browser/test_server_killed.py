@@ -17,7 +17,6 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
-from django.test import Client
 from playwright.sync_api import Browser, expect
 
 from annotation.models import Cell, Operation, SmearImage
@@ -25,6 +24,7 @@ from tests.browser.cells import draw
 from tests.browser.conftest import wait_for_silence
 from tests.browser.editor_page import EditorPage
 from tests.browser.saved_cells import eventually, in_database, journal, on_screen
+from tests.browser.signed_in import cookie_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -102,10 +102,7 @@ def test_a_server_killed_in_the_middle_of_a_save_gets_everything_when_it_is_back
     cell = draw(image)
     context = chromium.new_context(base_url=server.url, viewport={"width": 1280, "height": 800})
     context.set_default_timeout(15_000)
-    client = Client()
-    client.force_login(annotator)
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": server.url}])
+    context.add_cookies([cookie_of(annotator, server.url)])
     page = context.new_page()
     console.watch(page)
     page.goto(f"/images/{image.pk}/")

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from annotation.models import Cell, SmearImage
 from tests.browser.cells import draw, propose, square
+from tests.browser.editor_page import EditorPage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,6 +24,16 @@ def statuses(cells: list[Cell]) -> list[str]:
     return [cell.status for cell in cells]
 
 
+def assert_one_step(editor: EditorPage, proposals: list[Cell], said: str, expected: list[str]) -> None:
+    """What was done is told and saved, and one undo takes all of it back."""
+    editor.says(said)
+    editor.saved()
+    assert statuses(proposals) == expected
+    editor.press("Control+z")
+    editor.saved()
+    assert statuses(proposals) == ["proposed"] * 3
+
+
 def test_all_proposals_in_a_freehand_region_are_accepted(
     image: SmearImage, annotator: User, edit: Any, proposals: list[Cell]
 ) -> None:
@@ -35,12 +46,7 @@ def test_all_proposals_in_a_freehand_region_are_accepted(
     expect(bar).to_contain_text("Select 3 cells")
     editor.press("Enter")
     expect(bar).to_be_hidden()
-    editor.says("2 proposals accepted")
-    editor.saved()
-    assert statuses(proposals) == ["confirmed", "confirmed", "proposed"]
-    editor.press("Control+z")
-    editor.saved()
-    assert statuses(proposals) == ["proposed"] * 3
+    assert_one_step(editor, proposals, "2 proposals accepted", ["confirmed", "confirmed", "proposed"])
 
 
 def test_all_proposals_in_a_box_are_rejected_and_by_the_button_too(
@@ -95,9 +101,4 @@ def test_all_above_a_score_are_counted_shown_and_accepted(
     expect(form.get_by_role("slider")).to_have_value("0.7")
     editor.press("Enter")
     expect(form).to_be_hidden()
-    editor.says("2 proposals from 0.70 on accepted")
-    editor.saved()
-    assert statuses(proposals) == ["proposed", "confirmed", "confirmed"]
-    editor.press("Control+z")
-    editor.saved()
-    assert statuses(proposals) == ["proposed"] * 3
+    assert_one_step(editor, proposals, "2 proposals from 0.70 on accepted", ["proposed", "confirmed", "confirmed"])
