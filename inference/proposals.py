@@ -4,16 +4,20 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from django.conf import settings
 from django.db import transaction
+from numpy.typing import NDArray
 from PIL import Image
 
 from annotation.borders import iou
 from annotation.models import Cell, ProposalRun, SmearImage, Study
 from annotation.revision import next_revision
 from annotation.store import ImageStore
+from inference.appearance import appearance
+from inference.disagreement import disagreement
+from inference.teaching import keep_features, put_in_order
 from training.models import Bundle
 
 # A proposal that overlaps a settled border by so much is about the same cell.
@@ -35,6 +39,15 @@ class Proposer(Protocol):
         ...
 
 
+@runtime_checkable
+class Comparing(Protocol):
+    """A proposer that can also say how images look as a whole, so that they can be compared."""
+
+    def features(self, image: Image.Image) -> NDArray[Any]:
+        """A vector of the RGB image, of the same length for all."""
+        ...
+
+
 class FirstProposals:
     """Round zero: no annotation needed."""
 
@@ -47,6 +60,9 @@ class FirstProposals:
 
     def propose(self, image: Image.Image) -> Sequence[dict[str, Any]]:
         return self._propose(image)
+
+    def features(self, image: Image.Image) -> NDArray[Any]:
+        return appearance(image)
 
 
 class DetectorProposals:
@@ -62,6 +78,9 @@ class DetectorProposals:
 
     def propose(self, image: Image.Image) -> Sequence[dict[str, Any]]:
         return self._detector.propose(image)
+
+    def features(self, image: Image.Image) -> NDArray[Any]:
+        return self._detector.features(image)
 
 
 @dataclass(frozen=True)
@@ -111,22 +130,27 @@ def propose(
     chosen = list(images)
     store = ImageStore(Path(settings.IMAGE_STORE))
     run = ProposalRun.objects.create(study=study, bundle=proposer.name, score_threshold=proposer.score_threshold)
+    see = proposer.features if isinstance(proposer, Comparing) else None
     missing: list[str] = []
     seconds = 0.0
     for done, image in enumerate(chosen, start=1):
         started = time.perf_counter()
         try:
             with Image.open(store.pixels(image.sha256)) as file:
-                found = proposer.propose(file.convert("RGB"))
+                pixels = file.convert("RGB")
         except OSError:
             missing.append(image.name)
             continue
-        count = _store(image.pk, run, found)
+        count = _store(image.pk, run, proposer.propose(pixels))
+        if see is not None:
+            keep_features(image.pk, run.bundle, see(pixels))
         seconds += time.perf_counter() - started
         run.images += 1
         run.proposals += count
         if progress is not None and not progress(done, len(chosen)):
             break
+    else:
+        put_in_order(study, run, see, lambda: progress is None or progress(len(chosen), len(chosen)))
     run.seconds = seconds
     run.save(update_fields=["images", "proposals", "seconds"])
     shown = Cell.objects.filter(run=run, status=Cell.Status.PROPOSED).filter(Cell.SHOWN_PROPOSAL).count()
@@ -140,6 +164,7 @@ def _store(image_id: int, run: ProposalRun, found: Sequence[dict[str, Any]]) -> 
     The image's row is locked first, as for operations: nobody corrects a proposal while it is being replaced.
     """
     image = SmearImage.objects.select_for_update(of=("self",)).get(pk=image_id)
+    _compare(image, run, found)
     untouched = Cell.objects.filter(image=image, origin=Cell.Origin.PROPOSAL, status=Cell.Status.PROPOSED)
     # Nobody has seen to these, and their run's Predictions can be made again from its bundle.
     untouched.filter(operations__isnull=True).delete()
@@ -163,9 +188,27 @@ def _store(image_id: int, run: ProposalRun, found: Sequence[dict[str, Any]]) -> 
     image.proposed_by = run
     if image.state == SmearImage.State.NEW:
         image.state = SmearImage.State.PROPOSED
-    image.replaced_in = next_revision(image, "proposed_by", "state")
+    image.replaced_in = next_revision(image, "proposed_by", "state", "disagreement")
     image.save(update_fields=["replaced_in"])
     for cell in cells:
         cell.revision = image.revision
     Cell.objects.bulk_create(cells, batch_size=500)
     return len(cells)
+
+
+def _compare(image: SmearImage, run: ProposalRun, found: Sequence[dict[str, Any]]) -> None:
+    """Set what two rounds disagree about on an image; does not save. To be called before the earlier proposals go.
+
+    They are compared as proposed, whatever people did about them since. The same bundle again changes nothing, and
+    first proposals, made without a model, are no second opinion: where they differ, it is they that are wrong.
+    """
+    from inference.watershed import NAME
+
+    earlier = image.proposed_by
+    if earlier is None or NAME in (earlier.bundle, run.bundle):
+        image.disagreement = None
+    elif earlier.bundle != run.bundle:
+        shown = Cell.objects.filter(image=image, run=earlier, score__gte=earlier.score_threshold)
+        before = [border for (border,) in shown.values_list("proposed_border") if border is not None]
+        now = [proposal["border"] for proposal in found if proposal["score"] >= run.score_threshold]
+        image.disagreement = disagreement(before, now)

@@ -6,18 +6,25 @@ the records that a person's corrections leave.
 
 import random
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from uuid import uuid4
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Case, IntegerField, When
+from PIL import Image
 
 from annotation.borders import Border, iou
 from annotation.formats.truth import TruthCell
+from annotation.image_order import order_key
 from annotation.image_state import set_state
-from annotation.models import Cell, Membership, Operation, Role, SmearImage, Study
+from annotation.models import Cell, ImageOrder, Membership, Operation, Role, SmearImage, Study
 from annotation.operations import APPLIED, Change, apply
 from annotation.revision import next_revision
-from inference.overlap import Truth, best_matches, share_inside
+from annotation.store import ImageStore
+from inference.overlap import Field, Scored, Truth, average_precision, best_matches, share_inside
+from inference.proposals import Proposer
 
 ACCEPTED_FROM = 0.7
 MOVED_FROM = 0.3
@@ -44,6 +51,37 @@ def shuffled(image_ids: Sequence[int], seed: int) -> list[int]:
     order = sorted(image_ids)
     random.Random(seed).shuffle(order)
     return order
+
+
+def set_aside(image_ids: Sequence[int], count: int) -> list[int]:
+    """So many images that are never corrected and judge every step: the same whatever the seed and the order."""
+    hashes = SmearImage.objects.filter(pk__in=image_ids).order_by("sha256").values_list("pk", flat=True)
+    return random.Random("judge").sample(list(hashes), count)
+
+
+def next_images(waiting: Sequence[int], count: int, order: str) -> list[int]:
+    """The images among those waiting that the worklist would give out next in one of ImageOrder; random: the first.
+
+    Images that the order does not tell apart come as they are given.
+    """
+    if order == ImageOrder.RANDOM:
+        return list(waiting[:count])
+    annotations, keys = order_key(order)
+    given = Case(*(When(pk=key, then=place) for place, key in enumerate(waiting)), output_field=IntegerField())
+    images = SmearImage.objects.filter(pk__in=waiting).annotate(**annotations, given=given)
+    return list(images.order_by(*keys, "given").values_list("pk", flat=True)[:count])
+
+
+def judge(proposer: Proposer, truth: Mapping[int, Sequence[TruthCell]]) -> dict[str, float | None]:
+    """COCO's scores of what is proposed on these images, of which no row is kept: they stay as they were."""
+    store = ImageStore(Path(settings.IMAGE_STORE))
+    fields = []
+    for key, sha256 in SmearImage.objects.filter(pk__in=truth).values_list("pk", "sha256"):
+        with Image.open(store.pixels(sha256)) as file:
+            found = proposer.propose(file.convert("RGB"))
+        there = [Truth(cell.border, cell.ignored) for cell in truth[key]]
+        fields.append(Field(there, [Scored(one["border"], one["score"]) for one in found]))
+    return average_precision(fields)
 
 
 def correct(image_id: int, truth: Sequence[TruthCell], user: User) -> None:

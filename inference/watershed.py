@@ -112,7 +112,10 @@ def _border(region: Any, width: int, height: int, scale: float) -> Border | None
     top, left = region.bbox[:2]
     # Smoothed, since the steps of the working scale are not the cell's; padding closes a contour at the field's edge.
     blob = gaussian(np.pad(region.image_filled.astype(float), 4), 1)
-    ring = approximate_polygon(max(find_contours(blob, 0.5), key=len), tolerance=0.5)
+    contours = find_contours(blob, 0.5)
+    if not contours:
+        return None  # smoothing leaves nothing of a speck
+    ring = approximate_polygon(max(contours, key=len), tolerance=0.5)
     points = [[(x + left - 3.5) / scale, (y + top - 3.5) / scale] for y, x in ring[:-1]]
     try:
         return clean({"kind": "polygon", "points": points}, width, height)

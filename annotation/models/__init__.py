@@ -8,7 +8,7 @@ from annotation.models.operation import Operation
 from annotation.models.patient import Diagnosis, Patient
 from annotation.models.presence import Presence
 from annotation.models.proposal_run import ProposalRun
-from annotation.models.study import Membership, Role, Study
+from annotation.models.study import ImageOrder, Membership, Role, Study
 
 __all__ = [
     "Cell",
@@ -19,6 +19,7 @@ __all__ = [
     "Diagnosis",
     "ImageEffort",
     "ImageName",
+    "ImageOrder",
     "KeyBindings",
     "Label",
     "LabelGroup",

@@ -70,6 +70,12 @@ class SmearImage(models.Model):
     proposed_by = models.ForeignKey(
         "annotation.ProposalRun", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    # What the run before and the present one disagree about, 0 to 1; null until two have proposed borders here.
+    disagreement = models.FloatField(null=True, blank=True)
+    # How unlike the most similar finished image it is, 0 to 2; null where nobody has compared them.
+    novelty = models.FloatField(null=True, blank=True)
+    # Its place among the images that a detector would learn from, 1 first; null past the end of that list.
+    learning_rank = models.PositiveIntegerField(null=True, blank=True)
     # Who is to annotate it; null: whoever takes it.
     assignee = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="assigned_images"

@@ -20,6 +20,16 @@ class Role(models.TextChoices):
         return order.index(self) >= order.index(other)
 
 
+class ImageOrder(models.TextChoices):
+    """In which order a study's images are given to people who ask for the next one: see annotation/image_order.py."""
+
+    TEACHES = "teaches", "Teaches the detector most"
+    UNCERTAIN = "uncertain", "Most uncertain first"
+    DISAGREE = "disagree", "Detectors disagree most"
+    UNLIKE = "unlike", "Least like the annotated"
+    RANDOM = "random", "In random order"
+
+
 class StudyQuerySet(models.QuerySet["Study"]):
     def visible_to(self, user: "User | AnonymousUser") -> "StudyQuerySet":
         """The studies whose existence a user may know of: their own; all of them for a superuser."""
@@ -37,6 +47,8 @@ class Study(models.Model):
     # Used for images that bring no size of their own; null means that sizes are shown in pixels.
     um_per_pixel = models.FloatField(null=True, blank=True)
     synthetic = models.BooleanField(default=False)
+    # By what the next image for a person is chosen among those that are nobody's.
+    next_order = models.CharField(max_length=16, choices=ImageOrder.choices, default=ImageOrder.TEACHES)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = StudyQuerySet.as_manager()

@@ -102,7 +102,7 @@ def test_the_loop_corrects_trains_and_proposes_again(fields: tuple[Path, Path]):
     lines, _ = run("simulate_loop", "--study", "discs", *how(truth), *ROUNDS, *TINY, "--seed", "1")
     assert [line["round"] for line in lines] == [1, 2]
     keys = ["round", "images", "cells", "accepted", "moved", "deleted", "added", "corrections_per_cell", "map_50"]
-    assert all(list(line) == keys for line in lines)
+    assert all(list(line)[: len(keys)] == keys for line in lines)
     study = study_named("discs")
     assert [line["images"] for line in lines] == [2, 2]
     assert study.images.filter(state="annotated").count() == 4

@@ -53,3 +53,9 @@ def test_proposals_come_best_first_as_polygons():
     assert scores == sorted(scores, reverse=True)
     assert {p["border"]["kind"] for p in found} == {"polygon"}
     assert all(3 <= len(p["border"]["points"]) <= 80 for p in found)
+
+
+def test_a_field_with_nothing_but_a_speck_of_colour_has_no_cells():
+    grey = Image.effect_noise((64, 48), 11).convert("RGB")
+    grey.putpixel((0, 0), (250, 10, 10))
+    assert propose(grey) == []

@@ -1,4 +1,6 @@
 import json
+import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +10,23 @@ from annotation.effort import effort
 from annotation.formats.arguments import FormatOptions, add_format_arguments
 from annotation.formats.records import FormatError
 from annotation.formats.truth import TruthCell
-from annotation.models import SmearImage, Study
+from annotation.models import ImageOrder, SmearImage, Study
 from annotation.scheme import study_named
 from inference.evaluation import evaluate, study_truth
 from inference.proposals import DetectorProposals, FirstProposals, Proposer, propose
-from inference.simulation import correct, shuffled, simulated_annotator, unplayed
+from inference.simulation import correct, judge, next_images, set_aside, shuffled, simulated_annotator, unplayed
 from training.freeze import RoundRefused
 from training.rounds import AUTO, carry_out, launch
 from training.settings import SettingsError, parse_assignments
+
+# The words of the command line.
+ORDERS = {
+    "random": ImageOrder.RANDOM,
+    "uncertainty": ImageOrder.UNCERTAIN,
+    "disagreement": ImageOrder.DISAGREE,
+    "novelty": ImageOrder.UNLIKE,
+    "teaches-most": ImageOrder.TEACHES,
+}
 
 
 class Command(BaseCommand):
@@ -37,12 +48,35 @@ class Command(BaseCommand):
         parser.add_argument(
             "--parent", choices=["auto", "none"], default="auto", help="weights that a round starts from"
         )
+        parser.add_argument(
+            "--order",
+            choices=list(ORDERS),
+            default="random",
+            help="which images a round takes next; the order of the worklist, or by lot",
+        )
+        parser.add_argument(
+            "--judge-images",
+            type=int,
+            default=0,
+            metavar="N",
+            help="set aside N images of the truth, the same for all seeds and orders, that judge every round; 0: the "
+            "images still waiting do, which change from round to round",
+        )
+        parser.add_argument(
+            "--warm-passes",
+            type=int,
+            default=0,
+            metavar="N",
+            help="image passes of a training that starts from the round before; 0: as the setting epochs says",
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         study = study_named(options["study"])
         rounds, per_round = options["rounds"], options["images_per_round"]
         if rounds < 1 or per_round < 1:
             raise CommandError("At least one round of one image is needed.")
+        if options["judge_images"] < 0 or options["warm_passes"] < 0:
+            raise CommandError("The numbers of images to judge and of image passes cannot be negative.")
         try:
             truth, read = study_truth(study, options["truth"], FormatOptions.of(options))
             # A held-out fold would cost the loop a fifth of what was corrected: images not yet used judge it.
@@ -51,24 +85,40 @@ class Command(BaseCommand):
             raise CommandError(str(problem)) from None
         for skipped in read.skipped:
             self.stderr.write(f"{skipped.name}: {skipped.reason}")
-        waiting = shuffled(unplayed(truth), options["seed"])
-        if len(waiting) < rounds * per_round:
+        playable = unplayed(truth)
+        needed = rounds * per_round + options["judge_images"]
+        if len(playable) < needed:
+            besides = f", with {options['judge_images']} to judge," if options["judge_images"] else ""
             raise CommandError(
-                f"{rounds} rounds of {per_round} images need {rounds * per_round} images of the truth that nobody has "
-                f"annotated; the study has {len(waiting)}."
+                f"{rounds} rounds of {per_round} images{besides} need {needed} images of the truth that nobody has "
+                f"annotated; the study has {len(playable)}."
             )
+        order = ORDERS[options["order"]]
+        judges = set_aside(playable, options["judge_images"])
+        waiting = shuffled(sorted(set(playable) - set(judges)), options["seed"])
         # The play is about what people see of a loop that begins without a model.
-        self._propose(study, FirstProposals(), waiting[:per_round])
+        self._propose(study, FirstProposals(), waiting[:per_round] if order == ImageOrder.RANDOM else waiting)
         for number in range(1, rounds + 1):
-            chosen, waiting = waiting[:per_round], waiting[per_round:]
+            chosen = next_images(waiting, per_round, order)
+            waiting = [key for key in waiting if key not in chosen]
             self._correct(study, chosen, truth)
             took = effort(chosen)
             last = number == rounds and options["no_last_training"]
+            if options["warm_passes"] and number > 1 and options["parent"] == "auto":
+                settings["epochs"] = str(math.ceil(options["warm_passes"] / (number * per_round)))
+            started = time.monotonic()
             proposer = None if last else self._train(study, settings, options)
-            map_50 = None
-            if waiting and proposer:
+            seconds = time.monotonic() - started
+            scores: dict[str, float | None] = {}
+            if proposer and judges:
+                scores = judge(proposer, {image_id: truth[image_id] for image_id in judges})
+            if waiting and proposer and number < rounds and judges:
+                # Nobody sees more of them than the next round takes, unless that is chosen by what they show.
+                seen = waiting[:per_round] if order == ImageOrder.RANDOM else waiting
+                self._propose(study, proposer, seen)
+            elif waiting and proposer and not judges:
                 self._propose(study, proposer, waiting)
-                map_50 = evaluate({image_id: truth[image_id] for image_id in waiting}).scores["map_50"]
+                scores = evaluate({image_id: truth[image_id] for image_id in waiting}).scores
             line = {
                 "round": number,
                 "images": took.images,
@@ -78,7 +128,12 @@ class Command(BaseCommand):
                 "deleted": took.deleted,
                 "added": took.added,
                 "corrections_per_cell": took.corrections_per_cell,
-                "map_50": map_50,
+                "map_50": scores.get("map_50"),
+                "map": scores.get("map"),
+                "order": options["order"],
+                "annotated": number * per_round,
+                "judged_on": len(judges or waiting) if scores else 0,
+                "training_seconds": round(seconds, 1) if proposer else None,
             }
             self.stdout.write(json.dumps(line))
             self.stdout.flush()
