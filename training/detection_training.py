@@ -69,9 +69,11 @@ def steps_of(images: int, epochs: int, batch: int) -> int:
 
 
 def evaluated(epochs: int) -> list[int]:
-    """The epochs after which stopping looks: the last ones, about ten times in all, as looking costs learning's time."""
+    """The epochs after which stopping looks: about ten of the last ones, as looking costs time to learn."""
     every = max(1, round(epochs * (1 - EVALUATED_FROM) / 8))
-    return [e for e in range(1, epochs + 1) if e == epochs or (e > EVALUATED_FROM * epochs and (epochs - e) % every == 0)]
+    return [
+        e for e in range(1, epochs + 1) if e == epochs or (e > EVALUATED_FROM * epochs and (epochs - e) % every == 0)
+    ]
 
 
 class Learner:

@@ -10,17 +10,30 @@ from statistics import fmean, median, median_low
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torchvision.models.detection import FasterRCNN
 
 from training.backbone import LEVELS
 from training.bundle import BundleError, BundleFiles, read_bundle, write_bundle
+from training.checkpoint import Checkpoint, no_space_or
 from training.detection_data import Sample, anchor_sides, load_sample, training_size
 from training.detection_metrics import DEFAULT_THRESHOLD, Detections, best_threshold, coco_metrics
-from training.detection_training import Step, Trained, detect, epochs_for, train_detector, truth_of
+from training.detection_training import (
+    Step,
+    Stopped,
+    detect,
+    epochs_for,
+    evaluated,
+    steps_of,
+    train_detector,
+    truth_of,
+)
 from training.detector import MEAN, STD, Architecture, build_detector
+from training.devices import ALONE, Team
 from training.judged import NAME as JUDGED
 from training.judged import judged_image, write_judged
+from training.pace import Pace, Work
 from training.parents import splits_of, why_not
 from training.settings import DetectorSettings
 from training.snapshot import Snapshot
@@ -28,6 +41,9 @@ from training.splits import Split
 
 HEAD = 512
 VERSION = "0.1.0"
+# Between two events while images are loaded, and how often a step says how much memory was needed.
+TOLD_SECONDS = 1.0
+MEMORY_STEPS = 20
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -61,6 +77,7 @@ class RoundOfDetector:
     checkpoint: Checkpoint = field(default_factory=lambda: Checkpoint(None, {}))
     team: Team = ALONE
     pace: Pace = field(default_factory=Pace)
+    _began: float = field(default=0.0, init=False)
 
     def carry_out(self, out: Path) -> dict[str, Any]:
         """Train, judge, and write the bundle to `out`; returns {"bundle", "seconds", "map", ..., "folds"}.
@@ -69,6 +86,16 @@ class RoundOfDetector:
         begun is gone on from; seconds and peak memory are those of all processes that took part.
         """
         self._began = time.monotonic() - self.checkpoint.earlier.get("seconds", 0.0)
+        if self.checkpoint.found:
+            done = ", ".join(self.checkpoint.outcomes) or "none"
+            # The first of all events: it says that the time before it does not count.
+            self.tell(
+                {
+                    "event": "continued",
+                    "seconds": self.checkpoint.earlier["seconds"],
+                    "message": f"Continues a training that ended before; runs done: {done}.",
+                }
+            )
         if self.settings.threads:
             torch.set_num_threads(self.settings.threads)
         splits = splits_of(self.snapshot.images, self.settings)
@@ -173,6 +200,17 @@ class RoundOfDetector:
                 "message": f"{len(train)} images train, {len(stop)} decide when to stop, {len(judge)} judge.",
             }
         )
+        if run.begun is not None:
+            place, steps = run.begun["place"], steps_of(len(train), 1, self.settings.batch)
+            self.tell(
+                {
+                    "event": "continued",
+                    "fold": fold,
+                    "place": place["epoch"] - 1 + place["position"] / steps,
+                    "message": f"Continues from the checkpoint, in epoch {place['epoch']} after "
+                    f"{place['position']} of its {steps} steps.",
+                }
+            )
         torch.manual_seed(self.seed)
         model = self._network(train)
         # After the last epoch the threshold is chosen, and the judges are looked at.
@@ -273,23 +311,23 @@ class RoundOfDetector:
     def _write(
         self,
         out: Path,
-        final: Trained,
+        final: Outcome,
         splits: Sequence[Split],
         metrics: dict[str, float] | None,
         folds: list[dict[str, Any]],
         threshold: float,
         size: int,
     ) -> BundleFiles:
-        whole = bool(self.settings.folds)
+        model, whole = final.model, bool(self.settings.folds)
+        assert model is not None
         seen = {g for split in splits for g in (*split.train, *split.stop, *(split.judge if whole else ()))}
         images = {image["sha256"] for image in self.snapshot.images if image["group"] in seen}
         if self.parent is not None:
             seen |= set(self.parent.card["groups"])
             images |= set(self.parent.card["images"])
-        backbone = final.model
         card = {
             "kind": "detector",
-            "architecture": self._architecture(final.model).as_dict(),
+            "architecture": self._architecture(model).as_dict(),
             "inputs": {"size": size, "mean": list(MEAN), "std": list(STD), "channels": "RGB"},
             "classes": ["cell"],
             "snapshot": self.snapshot.hash,
@@ -310,7 +348,7 @@ class RoundOfDetector:
             "best_epoch": final.best_epoch,
             "history": final.history,
         }
-        return write_bundle(out, card, lambda path: save_file(_weights(backbone), path))
+        return write_bundle(out, card, lambda path: _save(model, path))
 
     def _architecture(self, model: FasterRCNN) -> Architecture:
         anchors = tuple(float(sides[0]) for sides in model.rpn.anchor_generator.sizes)
@@ -325,6 +363,19 @@ def versions() -> dict[str, str]:
     return found | {name: metadata.version(name) for name in ("torch", "torchvision", "timm")}
 
 
+def identity_of(
+    snapshot: Snapshot, settings: DetectorSettings, seed: int, parent: BundleFiles | None
+) -> dict[str, Any]:
+    """What a training is: all that decides its result, but for the code."""
+    return {
+        "snapshot": snapshot.hash,
+        "settings": settings.as_dict(),
+        "seed": seed,
+        "parent": parent.card["hash"] if parent else None,
+        "libraries": versions(),
+    }
+
+
 def open_parent(folder: Path | None) -> BundleFiles | None:
     return read_bundle(folder, "detector") if folder is not None else None
 
@@ -333,5 +384,10 @@ def _cells(image: dict[str, Any]) -> int:
     return sum(not border["ignored"] for border in image["borders"])
 
 
-def _weights(model: FasterRCNN) -> dict[str, torch.Tensor]:
-    return {name: value.contiguous() for name, value in model.state_dict().items()}
+def _save(model: FasterRCNN, path: Path) -> None:
+    """Raises OSError where the disk refuses."""
+    weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    try:
+        save_file(weights, path)
+    except SafetensorError as problem:
+        raise OSError(no_space_or(problem)) from problem

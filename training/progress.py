@@ -33,13 +33,18 @@ class Progress:
     """Follows the events of one training process.
 
     `present` is what a page shows of a running round: {"fraction": 0 to 1, "epoch", "epochs", "eta_seconds", "fold",
-    "stage", "map_50", "loss"}, each there once it is known. `curve` holds the points of the plots, at most about
-    `POINTS` of loss for each fold: {"fold", "epoch" (a fraction of it within), "loss"} and {"fold", "epoch", "map_50"}.
+    "stage", "map_50", "loss", "peak_memory", "images_per_second"}, each there once it is known. `curve` holds the
+    points of the plots, at most about `POINTS` of loss for each fold: {"fold", "epoch" (a fraction of it within),
+    "loss"} and {"fold", "epoch", "map_50"}. `reason` is why it failed, in the process's own sentence.
+
+    A training that continues from its checkpoint appends to the events of the process before it: what that one did
+    after the checkpoint is done again, so its points go; the time in between does not count, and the bar stays.
     """
 
     def __init__(self) -> None:
         self.present: dict[str, Any] = {}
         self.curve: list[dict[str, Any]] = []
+        self.reason = ""
         self._began: float | None = None
         self._every: dict[Any, int] = {}
         self._seen: dict[Any, int] = {}
@@ -58,11 +63,17 @@ class Progress:
         if "fold" in event:
             # None in a round of one run, and in the refit after the folds.
             self.present["fold"] = event["fold"]
-        for name in ("epoch", "epochs", "eta_seconds", "loss", "map_50"):
+        if kind == "continued":
+            self._go_back(event)
+        for name in ("epoch", "epochs", "eta_seconds", "loss", "map_50", "peak_memory", "images_per_second"):
             if event.get(name) is not None:
                 self.present[name] = event[name]
-        if kind in ("start", "fold", "log") and event.get("message"):
+        if kind in ("start", "fold", "log", "continued", "stopped") and event.get("message"):
             self.present["stage"] = str(event["message"])
+        if kind == "load":
+            self.present["stage"] = f"Loads images: {event.get('done')} of {event.get('images')}."
+        if kind == "failed" and event.get("reason"):
+            self.reason = str(event["reason"])
         if kind == "step" and event.get("loss") is not None:
             self._add_loss(event)
         if kind == "epoch" and event.get("map_50") is not None:
@@ -71,6 +82,16 @@ class Progress:
             self._advance(float(event["time"]))
         if kind == "done":
             self.present |= {"fraction": 1.0, "eta_seconds": 0}
+
+    def _go_back(self, event: dict[str, Any]) -> None:
+        """To the checkpoint: so many seconds of training, and in a fold so many epochs (the last in part)."""
+        now, seconds = event.get("time"), event.get("seconds")
+        if isinstance(now, int | float) and isinstance(seconds, int | float):
+            self._began = now - seconds
+        place = event.get("place")
+        if isinstance(place, int | float):
+            fold = event.get("fold")
+            self.curve = [point for point in self.curve if point["fold"] != fold or point["epoch"] <= place]
 
     def _advance(self, now: float) -> None:
         if self._began is None:

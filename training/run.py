@@ -1,61 +1,71 @@
 """`python -m training.run SNAPSHOT OUT`: train from a snapshot, with no Django in the process.
 
-Writes OUT/bundle and OUT/progress.jsonl (one event a line), a log on stderr, and one JSON line last on stdout.
+Writes OUT/bundle and OUT/progress.jsonl (one event a line), a log on stderr, and one JSON line last on stdout. The same
+command again goes on from OUT/checkpoint.pt where it was ended or killed before, and says what it made where it was
+done. Under `torchrun` several processes train together.
 """
 
 import argparse
-import errno
+import contextlib
+import fcntl
+import io
 import json
 import os
+import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from training.contract import ContractError
-from training.settings import SettingsError, parse_assignments, resolve_settings
-from training.snapshot import read_snapshot
+from training.bundle import BundleError, read_bundle
+from training.contract import ContractError, write_json
+from training.settings import DetectorSettings, SettingsError, parse_assignments, resolve_settings
+from training.snapshot import Snapshot, read_snapshot
 from training.splits import SplitError
 
 # An end that was asked for is told apart from a failure, as a shell does (128 + SIGTERM).
 ENDED = 143
+# A process that was told to end may still be in its last step when the next one starts.
+LOCK_SECONDS = 30.0
+
+
+class OutError(ValueError):
+    """The folder OUT cannot be trained into; one sentence."""
 
 
 class Progress:
-    """Events into progress.jsonl, and those worth a person's reading onto stderr."""
+    """Events into progress.jsonl, and those worth a person's reading onto stderr.
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8")
+    A disk that is full for a while costs events, never the training.
+    """
+
+    def __init__(self, path: Path | None, continued: bool = False) -> None:
+        self._file: io.TextIOWrapper | None = None
+        if path is not None:
+            self._file = path.open("a" if continued else "w", encoding="utf-8")
+            if continued:
+                # A process that was killed may have left half a line.
+                self._file.write("\n")
 
     def tell(self, event: dict[str, Any]) -> None:
-        json.dump({"time": round(time.time(), 3), **event}, self._file)
-        self._file.write("\n")
-        self._file.flush()
+        if self._file is None:
+            return
+        with contextlib.suppress(OSError):
+            self._file.write(json.dumps({"time": round(time.time(), 3), **event}) + "\n")
+            self._file.flush()
         kind = event["event"]
         if event.get("message"):
-            print(event["message"], file=sys.stderr, flush=True)
+            _say(event["message"])
         elif kind == "epoch":
             fold = f"fold {event['fold']}, " if event.get("fold") is not None else ""
             score = f", map_50 {event['map_50']:.3f}, map {event['map']:.3f}" if "map_50" in event else ""
-            print(f"{fold}epoch {event['epoch']}: loss {event['loss']:.3f}{score}", file=sys.stderr, flush=True)
+            _say(f"{fold}epoch {event['epoch']}: loss {event['loss']:.3f}{score}")
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    ending = False
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal ending
-        ending = True
-
-    signal.signal(signal.SIGTERM, end)
-    parent_pid = os.getppid()
-
-    def wanted() -> bool:
-        return not ending and not (options.end_with_parent and os.getppid() != parent_pid)
-
     try:
         given = json.loads(options.settings.read_text()) if options.settings else {}
         settings = resolve_settings(given | parse_assignments(options.set))
@@ -63,36 +73,151 @@ def main(arguments: list[str] | None = None) -> int:
         options.out.mkdir(parents=True, exist_ok=True)
     except (ContractError, SettingsError, ValueError, OSError) as problem:
         return _refuse(problem)
-    # Imported late: a refused snapshot costs no seconds of loading torch.
-    from training.backbone import BackboneError
-    from training.detection_training import Stopped
-    from training.detector_round import RoundOfDetector, open_parent
+    parent_pid = os.getppid()
+    # Imported late: a refused snapshot costs no seconds of loading torch. Until then SIGTERM ends the process at once.
+    from training.devices import DeviceError, Team, open_team
 
-    progress = Progress(options.out / "progress.jsonl")
+    ending = False
+
+    def end(number: int, _: Any) -> None:
+        nonlocal ending
+        ending = True
+        # Asked again, it ends where it is.
+        signal.signal(number, signal.SIG_DFL)
+
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(asked, end)
+
+    def wanted() -> bool:
+        return not ending and not (options.end_with_parent and os.getppid() != parent_pid)
+
+    def work(team: Team) -> int:
+        with _alone(options.out) if team.leads else contextlib.nullcontext():
+            return _train(options, snapshot, settings, team, wanted)
+
     try:
-        round_ = RoundOfDetector(snapshot, settings, options.seed, open_parent(options.parent), progress.tell, wanted)
-        result = round_.carry_out(options.out / "bundle")
+        with open_team(settings.amp, settings.batch) as team:
+            return work(team)
+    except (DeviceError, OutError) as problem:
+        return _refuse(problem)
+
+
+def _train(
+    options: argparse.Namespace,
+    snapshot: Snapshot,
+    settings: DetectorSettings,
+    team: Any,
+    wanted: Callable[[], bool],
+) -> int:
+    from training.backbone import BackboneError
+    from training.checkpoint import Checkpoint, no_space_or
+    from training.detection_training import Stopped
+    from training.detector_round import RoundOfDetector, identity_of, open_parent
+    from training.devices import out_of_memory
+
+    out: Path = options.out
+    progress = Progress(None)
+    said: list[str] = []
+    try:
+        parent = open_parent(options.parent)
+        identity = identity_of(snapshot, settings, options.seed, parent)
+        result = _made_before(out, identity)
+        if team.any(result is not None):
+            _say("This training was done before.")
+            return _done(result) if team.leads else 0
+        checkpoint = Checkpoint(
+            out / "checkpoint.pt", identity, said.append, seconds=options.checkpoint_seconds, writes=team.leads
+        )
+        if team.leads:
+            _make_room(out / "bundle", made_here="final" in checkpoint.outcomes)
+            progress = Progress(out / "progress.jsonl", continued=checkpoint.found)
+
+        def say(sentence: str) -> None:
+            progress.tell({"event": "log", "message": sentence})
+
+        for sentence in said:
+            say(sentence)
+        checkpoint.say = say
+        round_ = RoundOfDetector(
+            snapshot, settings, options.seed, parent, progress.tell, wanted, checkpoint=checkpoint, team=team
+        )
+        result = round_.carry_out(out / "bundle")
+        if team.leads:
+            # Before the checkpoint goes: a process killed in between leaves one or the other.
+            write_json(out / "result.json", {"identity": identity, "result": result})
+            checkpoint.remove()
     except Stopped:
-        progress.tell({"event": "failed", "message": "The training was ended."})
+        progress.tell({"event": "stopped", "message": "The training was ended; the same command goes on with it."})
         return ENDED
-    except (ContractError, SplitError, BackboneError, FloatingPointError, MemoryError, OSError) as problem:
-        code = _refuse(problem)
-        progress.tell({"event": "failed", "reason": _sentence(problem)})
-        return code
-    progress.tell({"event": "done", **result})
+    except (ContractError, SplitError, BackboneError, FloatingPointError) as problem:
+        reason = str(problem)
+    except (OSError, MemoryError, RuntimeError) as problem:
+        if out_of_memory(problem):
+            reason = (
+                f"The memory did not suffice for batches of {settings.batch} images at this size: "
+                "a smaller batch or a smaller size needs less."
+            )
+        elif isinstance(problem, OSError):
+            reason = no_space_or(problem)
+        else:
+            raise
+    else:
+        progress.tell({"event": "done", **result})
+        return _done(result) if team.leads else 0
+    progress.tell({"event": "failed", "reason": reason})
+    # Last on stderr, which is where whoever started it looks.
+    _say(reason)
+    return 1
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """One training at a time writes to OUT. Raises OutError where another one does not end."""
+    with open(out / "lock", "a") as lock:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise OutError(f"Another training writes to {out}.") from None
+                time.sleep(0.1)
+        yield
+
+
+def _made_before(out: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+    """The result of this very training, where it lies whole in OUT; None where there is none yet."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        noted = json.loads((out / "result.json").read_text(encoding="utf-8"))
+        result: dict[str, Any] = noted["result"]
+        if noted["identity"] == identity and read_bundle(out / "bundle").id == result["bundle"]:
+            return result
+    return None
+
+
+def _make_room(bundle: Path, made_here: bool) -> None:
+    """Take away the bundle of a process that was killed before it could say so. Raises BundleError for any other."""
+    if bundle.exists():
+        if not made_here:
+            raise BundleError(f"There is something at {bundle} already.")
+        shutil.rmtree(bundle)
+
+
+def _done(result: dict[str, Any] | None) -> int:
     print(json.dumps(result), flush=True)
     return 0
 
 
 def _refuse(problem: BaseException) -> int:
-    print(_sentence(problem), file=sys.stderr, flush=True)
+    _say(str(problem) or f"{type(problem).__name__}.")
     return 1
 
 
-def _sentence(problem: BaseException) -> str:
-    if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
-        return "There is no space left on the disk."
-    return str(problem) or f"{type(problem).__name__}."
+def _say(sentence: str) -> None:
+    # The log may lie on the disk that is full.
+    with contextlib.suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -104,6 +229,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parent", type=Path, metavar="BUNDLE", help="folder of the bundle to start from")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--end-with-parent", action="store_true", help="end when the process that started it has gone")
+    parser.add_argument(
+        "--checkpoint-seconds", type=float, default=20.0, metavar="SECONDS", help="time between two checkpoints"
+    )
     return parser
 
 

@@ -9,6 +9,7 @@ from annotation.folds import DIVISORS
 
 # A round holds out fold 0 of so many, unless it is told otherwise.
 HOLDOUT_FOLDS = 5
+AMP = ("auto", "off", "bf16", "fp16")
 
 
 class SettingsError(ValueError):
@@ -41,6 +42,7 @@ class DetectorSettings:
         default="auto", metadata={"note": "fold that judges (0 to 4), none, or auto: fold 0 where it has cells"}
     )
     folds: int = _within(0, 0, 60, "cross-validation in so many folds, then a refit on all; 0: none")
+    amp: str = field(default="auto", metadata={"note": "mixed precision: auto (on a GPU), off, bf16 or fp16"})
     threads: int = _within(0, 0, 256, "CPU threads; 0: torch decides")
 
     def as_dict(self) -> dict[str, Any]:
@@ -66,6 +68,8 @@ def resolve_settings(given: Mapping[str, Any]) -> DetectorSettings:
         raise SettingsError(f"The setting folds must be one of {', '.join(map(str, DIVISORS))}, not {settings.folds}.")
     if settings.validation not in ("auto", "none", *map(str, range(HOLDOUT_FOLDS))):
         raise SettingsError(f"The setting validation must be auto, none, or 0 to 4, not {settings.validation!r}.")
+    if settings.amp not in AMP:
+        raise SettingsError(f"The setting amp must be one of {', '.join(AMP)}, not {settings.amp!r}.")
     if settings.folds and settings.validation != "auto":
         raise SettingsError("The settings folds and validation exclude each other.")
     return settings
