@@ -4,9 +4,14 @@ from typing import Any
 
 from django.http import Http404
 
-from annotation.access import require
+from annotation.access import require, study_for
 from annotation.models import Role, Study
-from training.models import Round
+from training.models import Bundle, Round
+
+
+def sees_others(role: Role | None) -> bool:
+    """Annotators see their own effort and that of all together; reviewers and admins see each one's."""
+    return role is not None and role.includes(Role.REVIEWER)
 
 
 def round_for(user: Any, round_id: int, role: Role = Role.ANNOTATOR) -> Round:
@@ -23,4 +28,13 @@ def round_for(user: Any, round_id: int, role: Role = Role.ANNOTATOR) -> Round:
     if found is None:
         raise Http404("There is no such round.")
     require(user, found.study, role)
+    return found
+
+
+def bundle_for(user: Any, study_id: int, bundle_id: str, role: Role = Role.ANNOTATOR) -> Bundle:
+    """A bundle of the study, if the user is a member of it of at least that role; raises as round_for."""
+    study = study_for(user, study_id, role)
+    found = Bundle.objects.filter(study=study, pk=bundle_id).first()
+    if found is None:
+        raise Http404("There is no such bundle.")
     return found

@@ -1,6 +1,7 @@
 """From the rows of a study to a frozen snapshot: the only place where training reads annotation's tables."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from annotation.label_choice import current_choice
 from annotation.models import Cell, CellLabel, CellText, Label, LabelGroup, SmearImage, Study
 from annotation.points import median_size, region_around
 from annotation.store import ImageStore
+from training.contract import content_hash
+from training.selection import Selection, SelectionError
 from training.snapshot import SCHEMA, SnapshotError, write_snapshot
 
 
@@ -27,19 +30,32 @@ class FrozenSnapshot:
     folder: Path
     manifest: dict[str, Any]
     counts: dict[str, Any]
+    # The hash of the part that a detector learns from.
+    lesson: str
 
 
-def freeze(study: Study) -> FrozenSnapshot:
-    """Write the study's finished images as a snapshot folder named by its hash; the same data is written once.
+def freeze(study: Study, selection: Selection | None = None) -> FrozenSnapshot:
+    """Write the study's finished images, or those selected, as a snapshot folder named by its hash; the same data is
+    written once.
 
-    Costs seven queries, and a hard link an image. Raises RoundRefused where there is nothing to learn from or an image
-    is gone from the store.
+    Costs ten queries at most, and a hard link an image. Raises RoundRefused where there is nothing to learn from, the
+    selection names what the study does not have, or an image is gone from the store.
     """
-    images = list(SmearImage.objects.filter(study=study).finished().select_related("patient").prefetch_related("names"))
-    if not images:
+    selection = selection or Selection()
+    try:
+        selection.check(study)
+    except SelectionError as error:
+        raise RoundRefused(str(error)) from error
+    if not SmearImage.objects.filter(study=study).finished().exists():
         raise RoundRefused(f"The study {study.name} has no annotated image to learn from.")
+    images = list(selection.images(study).select_related("patient").prefetch_related("names"))
+    labels = _labels(images)
+    if selection.labels:
+        images = _with_labels(images, labels, selection)
+    if not images:
+        raise RoundRefused(f"The study {study.name} has none of what was selected: {selection.words}.")
     files = _stored_files(images)
-    borders = _borders(study)
+    borders = _borders(images, labels)
     manifest: dict[str, Any] = {
         "schema": SCHEMA,
         "study": study.name,
@@ -66,14 +82,33 @@ def freeze(study: Study) -> FrozenSnapshot:
         ],
     }
     if not any(not border["ignored"] for image in manifest["images"] for border in image["borders"]):
-        raise RoundRefused(f"The annotated images of the study {study.name} hold no cell to learn from.")
+        which = "annotated" if selection == Selection() else "selected"
+        raise RoundRefused(f"The {which} images of the study {study.name} hold no cell to learn from.")
     try:
         folder = write_snapshot(manifest, files, Path(settings.SNAPSHOT_FOLDER))
     except SnapshotError as error:
         raise RoundRefused(str(error)) from error
     except OSError as error:
         raise RoundRefused(f"The snapshot cannot be written: {error.strerror}.") from error
-    return FrozenSnapshot(folder.name, folder, manifest, count(manifest))
+    return FrozenSnapshot(folder.name, folder, manifest, count(manifest), lesson_of(manifest))
+
+
+def lesson_of(manifest: Mapping[str, Any]) -> str:
+    """The hash of what a detector learns from in a manifest: pixels, patients, folds and borders.
+
+    Cells are labelled all the time; a detector that is trained anew for that would come out the same.
+    """
+    return content_hash(
+        {
+            "images": [
+                {
+                    **{name: image[name] for name in ("sha256", "group", "fold")},
+                    "borders": [[border["border"], border["ignored"]] for border in image["borders"]],
+                }
+                for image in manifest["images"]
+            ]
+        }
+    )
 
 
 def count(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -126,13 +161,22 @@ def _stored_files(images: list[SmearImage]) -> dict[str, Path]:
     return files
 
 
-def _borders(study: Study) -> dict[int, list[dict[str, Any]]]:
-    """Confirmed borders of the finished images by image, in order of id, so that the same rows give the same hash.
+def _with_labels(images: list[SmearImage], labels: Mapping[Any, set[str]], selection: Selection) -> list[SmearImage]:
+    """Those that hold a confirmed cell of one of the selection's labels."""
+    held: dict[int, list[set[str]]] = defaultdict(list)
+    cells = Cell.objects.filter(image__in=images, ignored=False).confirmed().values_list("pk", "image_id")
+    for pk, image_id in cells:
+        held[image_id].append(labels.get(pk, set()))
+    return [image for image in images if selection.wants(held[image.pk])]
+
+
+def _borders(images: list[SmearImage], labels: Mapping[Any, set[str]]) -> dict[int, list[dict[str, Any]]]:
+    """Confirmed borders of the images by image, in order of id, so that the same rows give the same hash.
 
     A point is an ignored region of the size of the snapshot's median cell (annotation/points.py).
     """
     cells = (
-        Cell.objects.filter(image__study=study, image__state__in=SmearImage.FINISHED)
+        Cell.objects.filter(image__in=images)
         .confirmed()
         .order_by("pk")
         .values_list("pk", "image_id", "border", "x0", "y0", "x1", "y1", "ignored", "image__width", "image__height")
@@ -141,7 +185,6 @@ def _borders(study: Study) -> dict[int, list[dict[str, Any]]]:
     size = median_size(
         (x0, y0, x1, y1) for _, _, border, x0, y0, x1, y1, ignored, _, _ in rows if not ignored and not is_point(border)
     )
-    labels = _labels(study)
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for pk, image_id, border, x0, y0, x1, y1, ignored, width, height in rows:
         if is_point(border):
@@ -159,15 +202,15 @@ def _borders(study: Study) -> dict[int, list[dict[str, Any]]]:
     return found
 
 
-def _labels(study: Study) -> dict[Any, set[str]]:
-    """The names of the labels that hold for each cell."""
-    finished = {"cell__image__study": study, "cell__image__state__in": SmearImage.FINISHED}
+def _labels(images: list[SmearImage]) -> dict[Any, set[str]]:
+    """The names of the labels that hold for each cell of the images."""
     by_cell: dict[Any, list[CellLabel]] = defaultdict(list)
-    for row in CellLabel.objects.filter(**finished).order_by("pk"):
+    for row in CellLabel.objects.filter(cell__image__in=images).order_by("pk"):
         by_cell[row.cell_id].append(row)
     # Who has only written something about a cell has spoken too, and it is their choice that holds.
     texts: dict[Any, list[CellText]] = defaultdict(list)
-    for text in CellText.objects.filter(**finished).order_by("pk"):
+    for text in CellText.objects.filter(cell__image__in=images).order_by("pk"):
         texts[text.cell_id].append(text)
-    names = dict(Label.objects.filter(group__study=study).values_list("pk", "name"))
+    used = {row.label_id for rows in by_cell.values() for row in rows}
+    names = dict(Label.objects.filter(pk__in=used).values_list("pk", "name"))
     return {cell: {names[label] for label in current_choice(own, texts[cell]).labels} for cell, own in by_cell.items()}

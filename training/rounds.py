@@ -18,14 +18,20 @@ from django.db import DatabaseError, IntegrityError, OperationalError, connectio
 from django.db.models import Max
 
 from annotation.models import Study
+from training.beside_previous import changes_since_previous, compared_with_previous
 from training.bundle import BundleError, copy_bundle, read_bundle
-from training.freeze import FrozenSnapshot, RoundRefused, freeze
-from training.models import LIVE, Bundle, JobState, Kind, Round
-from training.parents import splits_of, why_not
+from training.code_version import code_version
+from training.freeze import RoundRefused, freeze
+from training.judged import NAME as JUDGED
+from training.judged import JudgedError, read_judged
+from training.models import LIVE, Bundle, JobState, Judgement, Kind, Round
+from training.parent_choice import AUTO as AUTO
+from training.parent_choice import choose_parent
 from training.progress import Progress, Tail
-from training.settings import DetectorSettings, resolve_settings
-from training.splits import SplitError
+from training.selection import Selection
+from training.settings import SettingsError, resolve_settings
 from training.training_process import TrainingProcess, death_sentence
+from training.unchanged import refuse_unchanged
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +39,8 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
 # A worker that stops has little time before it is killed.
 STOPPING_GRACE_SECONDS = 2.0
-# A database that restarts must not cost hours of training.
-DATABASE_PATIENCE_SECONDS = 45.0
-# A parent is chosen by itself: the bundle in use, where it never saw what judges this round.
-AUTO = "auto"
-
+# A database that restarts must not cost hours of training; but before the silence counts as death, this share of it.
+DATABASE_PATIENCE = 0.7
 Command = Callable[[Round], list[str]]
 
 
@@ -51,25 +54,40 @@ def launch(
     *,
     seed: int = 0,
     parent: str | None = AUTO,
+    selection: Selection | None = None,
+    trials: int = 0,
+    again: bool = False,
     at_once: bool = False,
 ) -> Round:
-    """Freeze the study's finished images and queue a round on them; `at_once` claims it for the caller instead.
+    """Freeze the study's finished images, or those selected, and queue a round on them; `at_once` claims it for the
+    caller instead.
 
     `settings` are those that differ from the defaults, as typed values or as text. `parent` is the id of a bundle
-    of this study, AUTO, or None for none. Raises RoundRefused with one sentence where no round can be trained on
-    the study now, and SettingsError for settings that make no sense; nothing is left behind then.
+    (training/parent_choice.py), AUTO, or None for none. `trials` search for settings before. `again` trains also what
+    an earlier round has learned already. Raises RoundRefused with one sentence where no round can be trained on the
+    study now (RoundUnchanged where there is nothing new to learn), and SettingsError for settings that make no sense;
+    no round is left behind then.
     """
     resolved = resolve_settings(settings or {})
+    if trials < 0:
+        raise SettingsError("The number of search trials must not be negative.")
+    chosen_images = selection or Selection()
     Round.bury_dead()
     try:
         with transaction.atomic():
-            # Serialises launches of a study. Not FOR UPDATE, which would hold up whoever adds an image meanwhile.
-            Study.objects.select_for_update(no_key=True).get(pk=study.pk)
-            live = Round.objects.filter(study=study, kind=Kind.DETECTOR, state__in=LIVE).first()
-            if live is not None:
-                raise RoundRefused(f"Round {live.number} of this study is {live.get_state_display().lower()} already.")
-            frozen = freeze(study)
-            chosen, note = choose_parent(study, parent, frozen, resolved)
+            _one_at_a_time(study)
+            frozen = freeze(study, chosen_images)
+            chosen, note = choose_parent(study, parent, frozen, resolved, user)
+            if not again:
+                refuse_unchanged(
+                    study,
+                    frozen,
+                    resolved,
+                    seed=seed,
+                    trials=trials,
+                    parent=chosen,
+                    start_is_auto=parent == AUTO,
+                )
             number = (Round.objects.filter(study=study).aggregate(last=Max("number"))["last"] or 0) + 1
             round_ = Round.objects.create(
                 study=study,
@@ -77,10 +95,14 @@ def launch(
                 requested_by=user,
                 settings=resolved.as_dict(),
                 seed=seed,
+                selection=chosen_images.as_json(),
+                trials=trials,
                 snapshot=frozen.hash,
+                lesson=frozen.lesson,
                 counts=frozen.counts,
+                data_changes=changes_since_previous(study, frozen),
                 parent=chosen,
-                log=note + "\n",
+                log=f"Learns from {chosen_images.words}.\n{note}\n",
             )
             if at_once:
                 round_.claim()
@@ -91,37 +113,38 @@ def launch(
     return round_
 
 
-def choose_parent(
-    study: Study, wanted: str | None, frozen: FrozenSnapshot, settings: DetectorSettings
-) -> tuple[Bundle | None, str]:
-    """The bundle whose weights the round starts from, and a sentence for the log that says why.
-
-    Raises RoundRefused where the snapshot cannot be split as the settings want, and where a bundle that was named
-    does not exist or may not be the parent.
-    """
-    images = frozen.manifest["images"]
+def resume(round_: Round, by: str = "", *, at_once: bool = False) -> None:
+    """Put a round that failed or was cancelled back into the queue, to go on from its last checkpoint; `at_once`
+    claims it for the caller instead. Raises RoundRefused with one sentence where that cannot be."""
+    Round.bury_dead()
     try:
-        splits = splits_of(images, settings)
-    except SplitError as error:
-        raise RoundRefused(str(error)) from error
-    if wanted is None:
-        return None, "Starts from scratch, as asked."
-    if wanted == AUTO:
-        bundle = Bundle.used_by(study, Kind.DETECTOR)
-        if bundle is None:
-            return None, "Starts from scratch: the study has no bundle yet."
-    else:
-        bundle = Bundle.objects.filter(pk=wanted, study=study, kind=Kind.DETECTOR).first()
-        if bundle is None:
-            raise RoundRefused(f"The study {study.name} has no bundle {wanted}.")
-    problem = why_not(bundle.card, images, splits, settings)
-    if not problem and not bundle.folder.is_dir():
-        problem = "its files are gone"
-    if not problem:
-        return bundle, f"Starts from bundle {bundle.pk}."
-    if wanted == AUTO:
-        return None, f"Starts from scratch, not from bundle {bundle.pk}: {problem}."
-    raise RoundRefused(f"The round cannot start from bundle {bundle.pk}: {problem}.")
+        with transaction.atomic():
+            _one_at_a_time(round_.study, but=round_)
+            if not round_.snapshot_folder.is_dir():
+                raise RoundRefused(f"Round {round_.number} cannot be resumed: its snapshot is gone.")
+            if round_.parent is not None and not round_.parent.folder.is_dir():
+                raise RoundRefused(
+                    f"Round {round_.number} cannot be resumed: the files of bundle {round_.parent_id} are gone."
+                )
+            note = f"Resumed{f' by {by}' if by else ''}.\n"
+            if not round_.reopen(deaths=0, log_more=note):
+                state = round_.reload().get_state_display().lower()
+                raise RoundRefused(f"Round {round_.number} cannot be resumed: it is {state}.")
+            if at_once:
+                round_.claim()
+            else:
+                round_.enqueue()
+    except IntegrityError as error:
+        raise RoundRefused("Another round of this study has just been launched.") from error
+
+
+def _one_at_a_time(study: Study, but: Round | None = None) -> None:
+    """Serialise launches of a study. Raises RoundRefused while a round of it (`but` this one) is live."""
+    # Not FOR UPDATE, which would hold up whoever adds an image meanwhile.
+    Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+    live = Round.objects.filter(study=study, kind=Kind.DETECTOR, state__in=LIVE).first()
+    if live is not None and live != but:
+        raise RoundRefused(f"Round {live.number} of this study is {live.get_state_display().lower()} already.")
 
 
 # --- running ---
@@ -173,7 +196,8 @@ def carry_out(
             round_.fail(f"The round failed by a mistake of the program: {type(error).__name__}: {error}")
         raise
     finally:
-        if round_.state in (JobState.SUCCEEDED, JobState.CANCELLED):
+        # Of one that failed or was cancelled the checkpoint is kept: it can be resumed.
+        if round_.state == JobState.SUCCEEDED:
             shutil.rmtree(round_.folder, ignore_errors=True)
 
 
@@ -218,14 +242,15 @@ class _Heart:
         self.round = round_
         self._pending: list[str] = []
         self._last = time.monotonic()
+        self._patience = DATABASE_PATIENCE * django_settings.JOB_SILENCE_SECONDS
 
     def beat(self, lines: Iterable[str], progress: Progress) -> bool:
         self._pending += lines
         text = "".join(f"{line}\n" for line in self._pending)
         try:
-            alive = self.round.beat(log=text, progress=progress.present, curve=progress.curve)
+            alive = self.round.beat(log=text, progress=progress.present, curve=progress.curve, **_memory(progress))
         except OperationalError:
-            if connection.in_atomic_block or time.monotonic() - self._last > DATABASE_PATIENCE_SECONDS:
+            if connection.in_atomic_block or time.monotonic() - self._last > self._patience:
                 raise
             logger.warning("The database does not answer; round %s trains on.", self.round.pk)
             connection.close()
@@ -236,16 +261,30 @@ class _Heart:
 
 
 def _prepare(round_: Round) -> None:
-    """Its folder, empty, with the settings; the versions on the row."""
-    shutil.rmtree(round_.folder, ignore_errors=True)
-    (round_.folder / "out").mkdir(parents=True)
+    """Its folder, with the settings and, of an earlier worker, the checkpoint; the versions on the row.
+
+    Training itself tells whether a checkpoint is of this very training. A folder of another row of this number (of a
+    database that was restored, say) is emptied.
+    """
+    identity = json.dumps([round_.pk, round_.created_at.isoformat(), round_.snapshot], indent=1)
+    mark = round_.folder / "round.json"
+    if not mark.is_file() or mark.read_text(encoding="utf-8") != identity:
+        shutil.rmtree(round_.folder, ignore_errors=True)
+    (round_.folder / "out").mkdir(parents=True, exist_ok=True)
+    mark.write_text(identity, encoding="utf-8")
     (round_.folder / "settings.json").write_text(json.dumps(round_.settings, indent=1), encoding="utf-8")
     round_.beat(versions=versions())
 
 
+def _memory(progress: Progress) -> dict[str, int]:
+    """The most memory that the training has told of so far, as a field of the row; empty before."""
+    told = progress.present.get("peak_memory")
+    return {"peak_memory": int(told)} if isinstance(told, int | float) and told > 0 else {}
+
+
 def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that decide what training gives; costs no import of them."""
-    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    """Versions of the code, of Python and of the libraries that decide what training gives; imports none of them."""
+    found = {"marrowloop": code_version(), "python": ".".join(map(str, sys.version_info[:3]))}
     for name in ("torch", "torchvision", "timm"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
@@ -254,7 +293,7 @@ def versions() -> dict[str, str]:
 
 def _hand_back(round_: Round) -> None:
     """Into the queue again, with a message for the next worker; the one at hand is done with."""
-    if round_.beat(log="The worker stopped; the round waits for the next one and begins anew.\n"):
+    if round_.beat(log="The worker stopped; the round waits for the next one and goes on from its last checkpoint.\n"):
         if round_.state == JobState.CANCELLING:
             round_.give_up()
         elif round_.release():
@@ -274,19 +313,42 @@ def _finish(round_: Round, result: dict[str, Any] | None) -> None:
         round_.fail(f"The training process left no bundle that can be used: {error}")
         return
     result = result or {}
+    judged, comparison = _beside(round_)
+    peak = result.get("peak_memory")
     with transaction.atomic():
         row, _ = Bundle.objects.get_or_create(
             id=bundle_id, defaults={"study": round_.study, "kind": round_.kind, "card": card}
         )
         if round_.succeed(
-            bundle=row, metrics=card["metrics"], folds=result.get("folds", []), seconds=result.get("seconds")
+            bundle=row,
+            metrics=card["metrics"],
+            folds=result.get("folds", []),
+            seconds=result.get("seconds"),
+            comparison=comparison,
+            **({"peak_memory": int(peak)} if isinstance(peak, int | float) and peak > 0 else {}),
         ):
+            if judged:
+                Judgement.keep(round_, judged)
             # The newest comes into use by itself; an admin can roll back.
             row.promote()
             return
         transaction.set_rollback(True)
     round_.refresh_from_db()
     round_.give_up()
+
+
+def _beside(round_: Round) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """What judged the round, and it beside an earlier one. A mistake here costs the comparison, not the round."""
+    try:
+        judged = read_judged(round_.folder / "out" / JUDGED)
+        return judged, compared_with_previous(round_, judged)
+    except DatabaseError:
+        raise
+    except Exception as error:
+        if not isinstance(error, JudgedError):
+            logger.exception("Round %s could not be compared.", round_.pk)
+        round_.beat(log=f"The round could not be held against an earlier one: {error}\n")
+        return [], None
 
 
 def _sentence(error: OSError) -> str:

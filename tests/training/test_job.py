@@ -113,7 +113,7 @@ def test_a_job_whose_worker_is_silent_is_buried(study: Study, other_study: Study
     Round.objects.filter(pk=dead.pk).update(heartbeat_at=timezone.now() - timedelta(seconds=61))
     assert Round.bury_dead() == 1
     assert dead.reload().state == JobState.FAILED
-    assert dead.reason == "The worker died: it was not heard of for 60 seconds."
+    assert dead.reason == "The worker died: it was not heard of for 45 seconds."
     assert alive.reload().state == JobState.RUNNING
 
 

@@ -1,4 +1,4 @@
-"""Rounds under /api/v1/: those of a study, launching one, watching it, cancelling it."""
+"""Rounds under /api/v1/: those of a study, launching one, watching it, cancelling and resuming it."""
 
 from typing import Any
 
@@ -14,8 +14,10 @@ from annotation.models import Role
 from training.access import round_for
 from training.freeze import RoundRefused
 from training.models import JobState, Round
-from training.rounds import AUTO, launch
+from training.rounds import AUTO, launch, resume
+from training.selection import Selection, SelectionError
 from training.settings import SettingsError
+from training.unchanged import RoundUnchanged
 
 # The newest rounds of a study; older ones are asked for by their id.
 LISTED = 200
@@ -36,6 +38,9 @@ def round_json(round_: Round, *, whole: bool = False) -> dict[str, Any]:
         "finished_at": round_.finished_at,
         "settings": round_.settings,
         "seed": round_.seed,
+        "selection": round_.selection,
+        "trials": round_.trials,
+        "searched": round_.searched,
         "snapshot": round_.snapshot,
         "counts": round_.counts,
         "parent": round_.parent_id,
@@ -43,11 +48,14 @@ def round_json(round_: Round, *, whole: bool = False) -> dict[str, Any]:
         "in_use": bool(round_.bundle and round_.bundle.in_use),
         "progress": round_.progress,
         "metrics": round_.metrics,
+        "comparison": round_.comparison,
         "seconds": round_.seconds,
+        "peak_memory": round_.peak_memory,
     }
     if whole:
         body |= {
             "folds": round_.folds,
+            "data_changes": round_.data_changes,
             "versions": round_.versions,
             "queued_before": round_.queued_before() if round_.state == JobState.QUEUED else None,
             "curve": round_.curve,
@@ -63,6 +71,12 @@ class LaunchIn(serializers.Serializer[Any]):
     parent = serializers.CharField(  # type: ignore[assignment]
         required=False, allow_null=True, default=AUTO, max_length=12
     )
+
+    # {"state": "finished", "reviewed" or "annotated", "patients": [codes], "labels": [names]}, each of them optional.
+    selection = serializers.DictField(required=False)
+    trials = serializers.IntegerField(required=False, min_value=0, max_value=100_000, default=0)
+    # Train also what an earlier round has learned already.
+    again = serializers.BooleanField(required=False, default=False)
 
 
 class StudyRounds(APIView):
@@ -81,15 +95,27 @@ class StudyRounds(APIView):
 
     @extend_schema(request=LaunchIn, responses={201: OpenApiTypes.OBJECT})
     def post(self, request: Request, study_id: int) -> Response:
-        """Launch a round. 400 for settings that make no sense, 409 where none can be trained on the study now."""
+        """Launch a round. 400 for settings or a selection that make no sense, 409 where none can be trained on the
+        study now, with `unchanged_since`, a round's number, where there is nothing new to learn since then."""
         study = study_for(request.user, study_id, Role.ADMIN)
         asked = LaunchIn(data=request.data)
         asked.is_valid(raise_exception=True)
         data = asked.validated_data
         try:
-            made = launch(study, request.user, data.get("settings"), seed=data["seed"], parent=data["parent"])
-        except SettingsError as error:
+            made = launch(
+                study,
+                request.user,
+                data.get("settings"),
+                seed=data["seed"],
+                parent=data["parent"],
+                selection=Selection.of(data.get("selection")),
+                trials=data["trials"],
+                again=data["again"],
+            )
+        except (SettingsError, SelectionError) as error:
             return Response({"detail": str(error)}, status=400)
+        except RoundUnchanged as unchanged:
+            return Response({"detail": str(unchanged), "unchanged_since": unchanged.round.number}, status=409)
         except RoundRefused as refused:
             return Response({"detail": str(refused)}, status=409)
         return Response(round_json(made, whole=True), status=201)
@@ -113,3 +139,15 @@ class RoundCancel(APIView):
         if not done:
             return Response({"detail": f"The round is {round_.state} already."}, status=409)
         return Response(round_json(round_, whole=True))
+
+
+class RoundResume(APIView):
+    @extend_schema(request=None, responses=OpenApiTypes.OBJECT)
+    def post(self, request: Request, round_id: int) -> Response:
+        """Let a round that failed or was cancelled go on from its last checkpoint. 409 where it cannot."""
+        round_ = round_for(request.user, round_id, Role.ADMIN)
+        try:
+            resume(round_, request.user.get_username())
+        except RoundRefused as refused:
+            return Response({"detail": str(refused)}, status=409)
+        return Response(round_json(round_.reload(), whole=True))

@@ -60,6 +60,13 @@ class Bundle(models.Model):
         """The bundle in use of a study, if it has one."""
         return cls.objects.filter(study=study, kind=kind, in_use=True).first()
 
+    @classmethod
+    def for_start_of(cls, study: Study, user: Any = None) -> models.QuerySet["Bundle"]:
+        """The bundles that a round of this study may be told to start from: its own, and those of other studies that
+        `user` is a member of; all where nobody is named, as on the command line."""
+        known = Study.objects.all() if user is None else Study.objects.visible_to(user)
+        return cls.objects.filter(Q(study=study) | Q(study__in=known), kind=Kind.DETECTOR).select_related("study")
+
     def promote(self, by: Any = None) -> None:
         """Make it the one in use of its study, and say so in its history. An earlier one promoted again is a roll back.
 

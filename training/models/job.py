@@ -14,8 +14,6 @@ from django.db.models.functions import Concat, Right
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
-# A worker writes about every second; one that was silent for so long is dead or cut off.
-SILENCE = timedelta(seconds=60)
 # Characters of log that a row keeps, the newest.
 LOG_LENGTH = 200_000
 
@@ -33,7 +31,7 @@ class JobState(models.TextChoices):
 LIVE = (JobState.QUEUED, JobState.RUNNING, JobState.CANCELLING)
 # In the hands of a worker, which must be heard of.
 HELD = (JobState.RUNNING, JobState.CANCELLING)
-# Never left again.
+# Nobody works on it; left again only where somebody resumes a job that failed or was cancelled.
 ENDED = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -42,10 +40,12 @@ class Job(models.Model):
 
         queued ──claim──► running ──succeed──► succeeded
           │  ▲               │ │
-          │  └───release─────┘ ├──fail──► failed ◄──fail, bury_dead──┐
+          │  └───release─────┘ ├──fail, bury_dead──► failed ◄──fail──┐
           │                    │                                     │
-          │                    └──cancel──► cancelling ──give_up──► cancelled
+          │                    └──cancel──► cancelling ──give_up, bury_dead──► cancelled
           └──cancel──────────────────────────────────────────────────────┘
+
+    failed and cancelled ──reopen──► queued
 
     Every arrow is one conditional UPDATE, so that of two workers one claims, and a job that ended elsewhere (was
     cancelled, or buried while its worker was cut off) is not revived. Each returns whether it took place, and then
@@ -169,20 +169,36 @@ class Job(models.Model):
         """Back into the queue, as its worker stops; the next one begins it anew."""
         return self._change([JobState.RUNNING], own=True, state=JobState.QUEUED, worker="", progress={})
 
+    def reopen(self, **fields: Any) -> bool:
+        """A job that failed or was cancelled waits again; who calls it tells a worker. `fields` are set with it."""
+        return self._change(
+            [JobState.FAILED, JobState.CANCELLED],
+            state=JobState.QUEUED,
+            worker="",
+            celery_id="",
+            finished_at=None,
+            progress={},
+            reason="",
+            **fields,
+        )
+
     # --- finding what was left behind ---
 
     @classmethod
-    def bury_dead(cls, older_than: timedelta = SILENCE) -> int:
-        """Mark jobs failed whose worker has not been heard of; how many. Costs one query.
+    def bury_dead(cls, older_than: timedelta | None = None) -> int:
+        """End the jobs whose worker has not been heard of, by default for JOB_SILENCE_SECONDS; how many.
 
-        Called wherever jobs are listed or launched, and when a worker starts: no job runs for ever.
+        They failed, or were cancelled where that was asked for. Costs two queries. Called wherever jobs are listed or
+        launched, and by workers: no job runs for ever.
         """
+        silence = older_than or timedelta(seconds=settings.JOB_SILENCE_SECONDS)
         now = timezone.now()
-        return cls._default_manager.filter(state__in=HELD, heartbeat_at__lt=now - older_than).update(
-            state=JobState.FAILED,
-            finished_at=now,
-            reason=f"The worker died: it was not heard of for {older_than.total_seconds():.0f} seconds.",
+        silent = cls._default_manager.filter(heartbeat_at__lt=now - silence)
+        cancelled = silent.filter(state=JobState.CANCELLING).update(state=JobState.CANCELLED, finished_at=now)
+        failed = silent.filter(state=JobState.RUNNING).update(
+            state=JobState.FAILED, finished_at=now, reason=died(silence)
         )
+        return cancelled + failed
 
     @classmethod
     def recover(cls) -> None:
@@ -216,3 +232,8 @@ class Job(models.Model):
     def reload(self) -> Self:
         self.refresh_from_db()
         return self
+
+
+def died(silence: timedelta) -> str:
+    """What is said of a job whose worker was silent for so long."""
+    return f"The worker died: it was not heard of for {silence.total_seconds():.0f} seconds."

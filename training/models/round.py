@@ -1,12 +1,18 @@
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Concat
+from django.utils import timezone
 
 from annotation.models import Study
 from training.models.bundle import Bundle, Kind
-from training.models.job import LIVE, Job
+from training.models.job import LIVE, Job, JobState, died
+
+# A round that took so many workers down with it is not given another one.
+MOST_DEATHS = 2
 
 
 class Round(Job):
@@ -71,9 +77,30 @@ class Round(Job):
 
     @property
     def folder(self) -> Path:
-        """Where its process works; kept where the round failed, else gone after the end."""
+        """Where its process works, with its last checkpoint; gone once the round has succeeded."""
         return Path(settings.ROUND_FOLDER) / str(self.pk)
 
     @property
     def snapshot_folder(self) -> Path:
         return Path(settings.SNAPSHOT_FOLDER) / self.snapshot
+
+    @classmethod
+    def bury_dead(cls, older_than: timedelta | None = None) -> int:
+        """As every job; but a round that was running goes back into the queue, for the next worker to go on from its
+        last checkpoint, until MOST_DEATHS workers died of it. One of the command line has no other worker: it failed,
+        and can be resumed.
+        """
+        silence = older_than or timedelta(seconds=settings.JOB_SILENCE_SECONDS)
+        limit = timezone.now() - silence
+        silent = cls.objects.filter(state=JobState.RUNNING, heartbeat_at__lt=limit, deaths__lt=MOST_DEATHS)
+        picked_up = 0
+        for round_ in silent.exclude(celery_id="").defer("log", "curve"):
+            # Only as it was found: its worker may have come back, or another process may have been here first.
+            note = Value(f"{died(silence)} The round waits for the next worker and goes on from its last checkpoint.\n")
+            found = silent.filter(pk=round_.pk, worker=round_.worker).update(
+                state=JobState.QUEUED, worker="", progress={}, deaths=F("deaths") + 1, log=Concat(F("log"), note)
+            )
+            if found:
+                round_.enqueue()
+                picked_up += 1
+        return picked_up + super().bury_dead(older_than)

@@ -11,8 +11,10 @@ from annotation.scheme import study_named
 from training.contract import ContractError
 from training.freeze import RoundRefused
 from training.models import JobState, Kind, Round
-from training.rounds import AUTO, carry_out, launch
+from training.rounds import AUTO, carry_out, launch, resume
+from training.selection import ALL, STATES, Selection, SelectionError
 from training.settings import SettingsError, parse_assignments
+from training.unchanged import RoundUnchanged
 
 
 class Command(BaseCommand):
@@ -23,7 +25,29 @@ class Command(BaseCommand):
         parser.add_argument("--study", required=True, metavar="NAME")
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting; repeatable")
         parser.add_argument(
-            "--parent", default=AUTO, metavar="ID", help="bundle to start from, none, or auto (the one in use)"
+            "--parent",
+            default=AUTO,
+            metavar="ID",
+            help="bundle to start from (also of another study), none, or auto (in use)",
+        )
+        parser.add_argument("--images", choices=list(STATES), default=ALL, help="learn only from images of a state")
+        parser.add_argument(
+            "--patient", action="append", default=[], metavar="CODE", help="learn only from these patients; repeatable"
+        )
+        parser.add_argument(
+            "--label",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="learn only from images that hold a cell labelled so; repeatable",
+        )
+        parser.add_argument("--trials", type=int, default=0, metavar="N", help="search for settings in so many trials")
+        parser.add_argument("--again", action="store_true", help="train also where the data is unchanged")
+        parser.add_argument(
+            "--resume",
+            type=int,
+            metavar="ROUND",
+            help="go on with this round of the study, which failed or was cancelled",
         )
         parser.add_argument("--seed", type=int, default=0, metavar="N")
 
@@ -32,17 +56,13 @@ class Command(BaseCommand):
             raise CommandError("The seed must not be negative.")
         Round.bury_dead()
         try:
-            round_ = launch(
-                study_named(options["study"]),
-                settings=parse_assignments(options["set"]),
-                seed=options["seed"],
-                parent=None if options["parent"] == "none" else options["parent"],
-                at_once=True,
-            )
-        except (RoundRefused, SettingsError, ContractError) as error:
+            round_ = self._resumed(options) if options["resume"] is not None else self._launched(options)
+        except RoundUnchanged as unchanged:
+            raise CommandError(f"{unchanged} Use --again to train anyway.") from unchanged
+        except (RoundRefused, SettingsError, SelectionError, ContractError) as error:
             raise CommandError(str(error)) from error
         self.stderr.write(f"Round {round_.number}: {round_.counts['images']} images, {round_.counts['cells']} cells.")
-        self.stderr.write(round_.log.rstrip())
+        self.stderr.write(round_.reload().log.rstrip())
         asked = signal.signal(signal.SIGTERM, _interrupt)
         try:
             carry_out(round_, echo=self._echo)
@@ -54,6 +74,26 @@ class Command(BaseCommand):
         if round_.state != JobState.SUCCEEDED:
             raise CommandError(round_.reason)
         self.stdout.write(json.dumps(result_of(round_)))
+
+    def _launched(self, options: dict[str, Any]) -> Round:
+        return launch(
+            study_named(options["study"]),
+            settings=parse_assignments(options["set"]),
+            seed=options["seed"],
+            parent=None if options["parent"] == "none" else options["parent"],
+            selection=Selection(options["images"], tuple(options["patient"]), tuple(options["label"])),
+            trials=options["trials"],
+            again=options["again"],
+            at_once=True,
+        )
+
+    def _resumed(self, options: dict[str, Any]) -> Round:
+        rounds = Round.objects.filter(study__name=options["study"], kind=options["kind"], number=options["resume"])
+        found = rounds.select_related("study", "parent").first()
+        if found is None:
+            raise RoundRefused(f"The study {options['study']} has no round {options['resume']}.")
+        resume(found, at_once=True)
+        return found
 
     def _echo(self, line: str) -> None:
         self.stderr.write(line)
