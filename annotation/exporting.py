@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 
 from annotation.borders import is_point
 from annotation.formats import coco, csv, via_project
 from annotation.formats.rows import CellRow, Choice, Group, ImageRow
+from annotation.label_choice import Choice as CurrentChoice
 from annotation.label_choice import current_choice
 from annotation.models import Cell, ImageName, Label, SmearImage, Study
 
 FORMATS = ("via", "coco", "csv")
-_IMAGES_AT_ONCE = 100
+IMAGES_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ def export(study: Study, format: str, target: Path, *, deleted: bool = False) ->
         raise ValueError(f"The format is one of {', '.join(FORMATS)}, not {format!r}.")
     plain = format == "coco"
     rows = StudyRows(study, touched_only=plain, points=not plain, deleted=deleted and format == "csv")
+    return write_file(study, format, target, rows)
+
+
+def write_file(study: Study, format: str, target: Path, rows: "StudyRows") -> Exported:
+    """Write rows of a study to a file, whole or not at all. Raises OSError."""
     handle, name = tempfile.mkstemp(dir=target.absolute().parent, prefix=f".{target.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
@@ -94,14 +100,7 @@ class StudyRows:
     def __iter__(self) -> Iterator[ImageRow]:
         self.images = self.cells = self.ignored = self.points_left_out = 0
         self._names = {}
-        cells = Cell.objects.filter(status__in=self._status).with_correction().prefetch_related("labels", "texts")
-        rows = (
-            self._images.select_related("patient")
-            .order_by("pk")
-            .prefetch_related(Prefetch("names", ImageName.objects.order_by("pk")), Prefetch("cells", cells))
-        )
-        for image in rows.iterator(chunk_size=_IMAGES_AT_ONCE):
-            row = self._row(image)
+        for row in self._rows():
             self.images += 1
             ignored = sum(cell.ignored for cell in row.cells)
             self.ignored += ignored
@@ -109,17 +108,26 @@ class StudyRows:
             self._names[row.name] = self._names.get(row.name, 0) + 1
             yield row
 
-    def _row(self, image: SmearImage) -> ImageRow:
+    def _rows(self) -> Iterator[ImageRow]:
+        cells = Cell.objects.filter(status__in=self._status).with_correction().prefetch_related("labels", "texts")
+        for image in self._with_names().prefetch_related(Prefetch("cells", cells)).iterator(IMAGES_AT_ONCE):
+            yield self._row(image, image.state, [self._cell(cell) for cell in self._cells(image)])
+
+    def _with_names(self) -> QuerySet[SmearImage]:
+        names = Prefetch("names", ImageName.objects.order_by("pk"))
+        return self._images.select_related("patient").order_by("pk").prefetch_related(names)
+
+    def _row(self, image: SmearImage, state: str, cells: list[CellRow]) -> ImageRow:
         return ImageRow(
             image.pk,
             image.name,
             image.width,
             image.height,
             image.um_per_pixel,
-            image.state,
+            state,
             image.patient.code if image.patient else None,
             image.patient.diagnosis if image.patient else None,
-            [self._cell(cell) for cell in self._cells(image)],
+            cells,
         )
 
     def _cells(self, image: SmearImage) -> list[Cell]:
@@ -131,12 +139,27 @@ class StudyRows:
         return drawn
 
     def _cell(self, cell: Cell) -> CellRow:
-        by_group: dict[str, list[Label]] = {}
         current = current_choice(cell.labels.all(), cell.texts.all())
+        return CellRow(
+            str(cell.pk),
+            cell.border,
+            (cell.x0, cell.y0, cell.x1, cell.y1),
+            self.named(current),
+            cell.status,
+            cell.ignored,
+            cell.ignored_class,
+            cell.origin,
+            getattr(cell, "correction", None) or "",
+            {self._texts[attribute_id]: text for attribute_id, text in current.texts.items()},
+        )
+
+    def named(self, current: CurrentChoice) -> tuple[Choice, ...]:
+        """A cell's choice by groups and names; raises KeyError for a label that the study does not have."""
+        by_group: dict[str, list[Label]] = {}
         for label_id in current.labels:
             label = self._labels[label_id]
             by_group.setdefault(label.group.name, []).append(label)
-        choices = tuple(
+        return tuple(
             Choice(
                 group,
                 labels[0].group.multiple,
@@ -144,18 +167,6 @@ class StudyRows:
                 tuple(current.confidence.get(label.pk) for label in labels),
             )
             for group, labels in by_group.items()
-        )
-        return CellRow(
-            str(cell.pk),
-            cell.border,
-            (cell.x0, cell.y0, cell.x1, cell.y1),
-            choices,
-            cell.status,
-            cell.ignored,
-            cell.ignored_class,
-            cell.origin,
-            getattr(cell, "correction", None) or "",
-            {self._texts[attribute_id]: text for attribute_id, text in current.texts.items()},
         )
 
     def notes(self) -> Iterator[str]:
@@ -165,6 +176,9 @@ class StudyRows:
             yield f"{open_} proposals that nobody has accepted or rejected are not exported."
         if self._untouched:
             yield f"{self._untouched} images that nobody has annotated are not exported."
+        yield from self._notes_of_all()
+
+    def _notes_of_all(self) -> Iterator[str]:
         if self.points_left_out:
             points = "1 point is" if self.points_left_out == 1 else f"{self.points_left_out} points are"
             yield f"{points} not exported: COCO holds no cell without a border."

@@ -18,6 +18,17 @@ class Correction(models.TextChoices):
     ADDED = "added", "Added"
 
 
+def correction_of(origin: str, status: str, as_proposed: bool) -> str | None:
+    """What with_correction() says, of a cell that is no row: as it was at another time, say."""
+    if origin == Cell.Origin.PROPOSAL and status == Cell.Status.CONFIRMED:
+        return (Correction.ACCEPTED if as_proposed else Correction.MOVED).value
+    if origin == Cell.Origin.PROPOSAL and status == Cell.Status.DELETED:
+        return Correction.DELETED.value
+    if origin == Cell.Origin.DRAWN and status == Cell.Status.CONFIRMED:
+        return Correction.ADDED.value
+    return None
+
+
 class CellQuerySet(models.QuerySet["Cell"]):
     def confirmed(self) -> "CellQuerySet":
         """Borders that a person or an imported annotation stands for, ignored regions among them."""
