@@ -38,15 +38,22 @@ class Sample:
 
 def training_size(images: Sequence[dict[str, Any]]) -> int:
     """The long side in px at which the median cell of the images is about 100 px, from 400 to 1024."""
+    return clipped_size(CELL_PX * typical_side(images))
+
+
+def typical_side(images: Sequence[Mapping[str, Any]]) -> float:
+    """The long side of an image in cells: the median over the cells; 0 where there is none."""
     ratios = [
         max(image["width"], image["height"]) / _side(border["bounds"])
         for image in images
         for border in image["borders"]
         if not border["ignored"]
     ]
-    if not ratios:
-        return LEAST_SIZE
-    wanted = CELL_PX * float(np.median(ratios))
+    return float(np.median(ratios)) if ratios else 0.0
+
+
+def clipped_size(wanted: float) -> int:
+    """A training scale near the one that is wanted: from 400 to 1024 px, in whole steps of the network's strides."""
     return int(min(MOST_SIZE, max(LEAST_SIZE, 32 * round(wanted / 32))))
 
 

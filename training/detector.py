@@ -19,6 +19,7 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import MultiScaleRoIAlign, box_area
 
 from training.backbone import LEVELS, PyramidBackbone
+from training.box_refinement import BoxRefinement
 from training.outline_branch import GROUND, OutlineBranch
 from training.outline_targets import enlarged
 
@@ -41,6 +42,7 @@ class Architecture:
     head: int
     anchors: tuple[float, ...]  # side in px at training scale, one a pyramid level
     nms: float
+    looks: int = 0  # how often boxes are looked at again
     outlines: bool = False  # with a mask branch
     name: str = "faster_rcnn"
 
@@ -61,7 +63,8 @@ class Architecture:
             int(card["head"]),
             anchors,
             float(card["nms"]),
-            # Bundles made before there was a mask branch say nothing of it.
+            # Bundles made before there were these say nothing of them.
+            int(card.get("looks", 0)),
             bool(card.get("outlines", False)),
         )
 
@@ -118,9 +121,12 @@ class FixedScale(GeneralizedRCNNTransform):
 
 
 class CellDetector(FasterRCNN):
-    """torchvision's Faster R-CNN with, where the architecture says so, a mask branch beside its box head."""
+    """torchvision's Faster R-CNN; where the architecture says so, its boxes are looked at again, and a mask branch
+    gives their outlines."""
 
-    outline_branch: OutlineBranch | None = None
+    architecture: Architecture
+    box_refinement: BoxRefinement | None
+    outline_branch: OutlineBranch | None
 
     def forward(
         self, images: list[Tensor], targets: list[dict[str, Any]] | None = None
@@ -133,12 +139,20 @@ class CellDetector(FasterRCNN):
         found, box_losses = self.roi_heads(features, proposals, batch.image_sizes, targets)
         if self.training:
             losses = losses | box_losses
+            if self.box_refinement is not None:
+                cells = [target["boxes"] for target in targets or ()]
+                losses["box refinement"] = self.box_refinement.loss(features, batch.image_sizes, cells)
             if self.outline_branch is not None:
                 proposals, matched, labels = self.roi_heads.sampled
                 losses |= self.outline_branch.losses(
                     features, batch.tensors, batch.image_sizes, proposals, matched, labels, targets
                 )
             return dict(losses)
+        if self.box_refinement is not None:
+            for _ in range(self.architecture.looks):
+                moved = self.box_refinement(features, [one["boxes"] for one in found], batch.image_sizes)
+                for one, boxes in zip(found, moved, strict=True):
+                    one["boxes"] = boxes
         if self.outline_branch is not None:
             regions = [enlarged(one["boxes"], GROUND) for one in found]
             coarse = self.outline_branch.coarse(features, regions, batch.image_sizes)
@@ -180,8 +194,9 @@ def build_detector(architecture: Architecture, *, frozen_stages: int = 0, pretra
     model.rpn.__class__ = IgnoringRPN
     model.roi_heads.__class__ = IgnoringRoIHeads
     model.transform = FixedScale(0, 0, list(MEAN), list(STD))
-    if architecture.outlines:
-        model.outline_branch = OutlineBranch(architecture.pyramid)
+    model.architecture = architecture
+    model.box_refinement = BoxRefinement(architecture.pyramid) if architecture.looks else None
+    model.outline_branch = OutlineBranch(architecture.pyramid) if architecture.outlines else None
     layout: nn.Module = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     assert isinstance(layout, CellDetector)
     return layout

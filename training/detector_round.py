@@ -1,23 +1,18 @@
 """One round of a detector, from a snapshot to a bundle: split, train, judge, and for folds refit on all."""
 
-import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import metadata
 from pathlib import Path
 from statistics import fmean, median, median_low
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torchvision.models.detection import FasterRCNN
 
-from training.backbone import LEVELS
-from training.bundle import BundleError, BundleFiles, read_bundle, write_bundle
-from training.checkpoint import Checkpoint, no_space_or
-from training.detection_data import Sample, anchor_sides, load_sample, training_size
+from training.bundle import BundleError, BundleFiles, read_bundle
+from training.calibration import Calibration, fit_calibration
+from training.checkpoint import Checkpoint
+from training.detection_data import Sample, load_sample
 from training.detection_metrics import DEFAULT_THRESHOLD, Detections, best_threshold, coco_metrics
 from training.detection_training import (
     Step,
@@ -29,7 +24,9 @@ from training.detection_training import (
     train_detector,
     truth_of,
 )
-from training.detector import MEAN, STD, Architecture, build_detector
+from training.detector import CellDetector
+from training.detector_bundle import versions, write_detector
+from training.detector_start import LEAST_OUTLINES, outlines_in, starting_network, starting_size
 from training.devices import ALONE, Team
 from training.judged import NAME as JUDGED
 from training.judged import judged_image, write_judged
@@ -39,8 +36,6 @@ from training.settings import DetectorSettings
 from training.snapshot import Snapshot
 from training.splits import Split
 
-HEAD = 512
-VERSION = "0.1.0"
 # Between two events while images are loaded, and how often a step says how much memory was needed.
 TOLD_SECONDS = 1.0
 MEMORY_STEPS = 20
@@ -50,18 +45,20 @@ Tell = Callable[[dict[str, Any]], None]
 
 @dataclass
 class Outcome:
-    """One trained split: the network, its metrics on the groups that judge (None without), and its threshold."""
+    """One trained split: the network, its metrics on the groups that judge (None without), and what the groups that
+    decide when to stop say of its scores: the threshold, and the curve to probabilities (None without any)."""
 
     best_epoch: int
     epochs: int
     history: list[dict[str, float]]
     metrics: dict[str, float] | None
     threshold: float | None
+    calibration: dict[str, Any] | None
     seconds: float
     # What it found on the images that judge, as training/judged.py has them.
     judged: list[dict[str, Any]] = field(default_factory=list)
     # None in a fold that an earlier process has trained: what it learned is not needed any more.
-    model: FasterRCNN | None = None
+    model: CellDetector | None = None
 
 
 @dataclass
@@ -77,6 +74,8 @@ class RoundOfDetector:
     checkpoint: Checkpoint = field(default_factory=lambda: Checkpoint(None, {}))
     team: Team = ALONE
     pace: Pace = field(default_factory=Pace)
+    # Cells of the snapshot whose outline is known.
+    outlines: int = field(default=0, init=False)
     _began: float = field(default=0.0, init=False)
 
     def carry_out(self, out: Path) -> dict[str, Any]:
@@ -103,22 +102,45 @@ class RoundOfDetector:
             reason = why_not(self.parent.card, self.snapshot.images, splits, self.settings)
             if reason:
                 raise BundleError(f"The round cannot start from bundle {self.parent.id}: {reason}.")
-        size = self._size()
+        size = starting_size(self.snapshot, self.settings, self.parent)
         self._log(f"{len(self.snapshot.images)} images at {size} px, {sum(map(_cells, self.snapshot.images))} cells.")
         if self.team.size > 1 or self.team.device.type != "cpu":
             self._log(f"Computed by {self.team}.")
+        self.outlines = outlines_in(self.snapshot)
         samples = self._load(size)
         metrics: dict[str, float] | None
         if self.settings.folds:
-            final, metrics, folds, threshold, judged = self._cross_validate(splits, samples)
+            final, metrics, folds, judged = self._cross_validate(splits, samples)
         else:
             final = self._train(splits[0], samples, None, Work())
             metrics, folds, judged = final.metrics, [], final.judged
-            threshold = final.threshold or DEFAULT_THRESHOLD
         result: dict[str, Any] = {}
         if self.team.leads:
             write_judged(out.parent / JUDGED, judged)
-            result["bundle"] = self._write(out, final, splits, metrics, folds, threshold, size).id
+            assert final.model is not None
+            result["bundle"] = write_detector(
+                out,
+                final.model,
+                self.snapshot,
+                self.settings,
+                self.parent,
+                splits,
+                size=size,
+                threshold=final.threshold or DEFAULT_THRESHOLD,
+                calibration=Calibration(**final.calibration or {}),
+                facts={
+                    "seed": self.seed,
+                    "metrics": metrics,
+                    "folds": {
+                        "splits": [{"train": s.train, "stop": s.stop, "judge": s.judge} for s in splits],
+                        "metrics": folds,
+                        "note": splits[0].note,
+                    },
+                    "outlines": self.outlines,
+                    "best_epoch": final.best_epoch,
+                    "history": final.history,
+                },
+            ).id
         result |= {**self._facts(), "images_per_second": self.pace.images_per_second, "device": str(self.team)}
         result |= metrics or dict.fromkeys(("map", "map_50", "map_75", "mar"))
         return result | ({"folds": folds} if folds else {})
@@ -138,12 +160,13 @@ class RoundOfDetector:
 
     def _cross_validate(
         self, splits: Sequence[Split], samples: dict[str, list[Sample]]
-    ) -> tuple[Outcome, dict[str, float], list[dict[str, Any]], float, list[dict[str, Any]]]:
-        """Metrics out of fold, then a refit on all for the median best epoch with the median threshold; last what
-        was found on each image by the fold that it judged."""
+    ) -> tuple[Outcome, dict[str, float], list[dict[str, Any]], list[dict[str, Any]]]:
+        """A refit on all for the median best epoch, with what the folds say of scores; metrics out of fold, their mean
+        and each; last what was found on each image by the fold that it judged."""
         folds: list[dict[str, Any]] = []
         judged: list[dict[str, Any]] = []
         thresholds: list[float] = []
+        curves: list[Calibration] = []
         best: list[float] = []
         everyone = Split(tuple(samples))
         work = [self._work(split, samples) for split in (*splits, everyone)]
@@ -155,12 +178,16 @@ class RoundOfDetector:
             best.append(outcome.best_epoch / outcome.epochs)
             if outcome.threshold is not None:
                 thresholds.append(outcome.threshold)
+            if outcome.calibration is not None:
+                curves.append(Calibration(**outcome.calibration))
         images = sum(map(len, samples.values()))
         epochs = max(1, round(median(best) * (self.settings.epochs or epochs_for(images, self.settings.batch))))
         self._log(f"Refit on all {images} images for {epochs} epochs.")
         final = self._train(everyone, samples, None, Work(), epochs=epochs)
         mean = {key: fmean(fold[key] for fold in folds) for key in ("map", "map_50", "map_75", "mar")}
-        return final, mean, folds, median_low(thresholds) if thresholds else DEFAULT_THRESHOLD, judged
+        final.threshold = median_low(thresholds) if thresholds else None
+        final.calibration = Calibration.mean(curves).as_dict() if curves else None
+        return final, mean, folds, judged
 
     def _work(self, split: Split, samples: dict[str, list[Sample]]) -> Work:
         """What a split costs from its beginning to its judgement."""
@@ -212,7 +239,7 @@ class RoundOfDetector:
                 }
             )
         torch.manual_seed(self.seed)
-        model = self._network(train)
+        model = starting_network(train, self.settings, self.parent, outlines=self.outlines >= LEAST_OUTLINES)
         # After the last epoch the threshold is chosen, and the judges are looked at.
         self.pace.after = later + Work(0, len(stop) + len(judge))
 
@@ -239,7 +266,11 @@ class RoundOfDetector:
             team=self.team,
             pace=self.pace,
         )
-        threshold = best_threshold(detect(model, stop, self.wanted, self.team), truth_of(stop)) if stop else None
+        threshold = calibration = None
+        if stop:
+            seen = detect(model, stop, self.wanted, self.team)
+            calibration = fit_calibration(seen, truth_of(stop))
+            threshold = best_threshold(calibration.applied(seen), truth_of(stop))
         found = detect(model, judge, self.wanted, self.team)
         metrics = coco_metrics(found, truth_of(judge)) if judge else None
         if metrics:
@@ -250,6 +281,7 @@ class RoundOfDetector:
             trained.history,
             metrics,
             threshold,
+            calibration.as_dict() if calibration else None,
             time.monotonic() - started,
             self._judged(judge, found),
         )
@@ -261,7 +293,9 @@ class RoundOfDetector:
         """A run that an earlier process has ended."""
         outcome = Outcome(**noted | {"model": None})
         if noted["model"] is not None:
-            outcome.model = self._network(train)
+            outcome.model = starting_network(
+                train, self.settings, self.parent, outlines=self.outlines >= LEAST_OUTLINES
+            )
             outcome.model.load_state_dict(noted["model"])
             outcome.model.eval()
         return outcome
@@ -285,82 +319,8 @@ class RoundOfDetector:
             judged.append(judged_image(image, boxes, detections["scores"].tolist()))
         return judged
 
-    def _size(self) -> int:
-        if self.settings.size:
-            return self.settings.size
-        if self.parent is not None:
-            return int(self.parent.card["inputs"]["size"])
-        return training_size(self.snapshot.images)
-
-    def _network(self, train: Sequence[Sample]) -> FasterRCNN:
-        if self.parent is None:
-            architecture = Architecture(
-                self.settings.backbone,
-                self.settings.pyramid,
-                HEAD,
-                anchor_sides(train, LEVELS + 1),
-                self.settings.nms,
-            )
-            return build_detector(architecture, frozen_stages=self.settings.frozen_stages, pretrained=True)
-        # The parent's anchors, since its weights mean nothing with others.
-        architecture = replace(Architecture.from_dict(self.parent.card["architecture"]), nms=self.settings.nms)
-        model = build_detector(architecture, frozen_stages=self.settings.frozen_stages)
-        model.load_state_dict(load_file(self.parent.weights))
-        return model
-
-    def _write(
-        self,
-        out: Path,
-        final: Outcome,
-        splits: Sequence[Split],
-        metrics: dict[str, float] | None,
-        folds: list[dict[str, Any]],
-        threshold: float,
-        size: int,
-    ) -> BundleFiles:
-        model, whole = final.model, bool(self.settings.folds)
-        assert model is not None
-        seen = {g for split in splits for g in (*split.train, *split.stop, *(split.judge if whole else ()))}
-        images = {image["sha256"] for image in self.snapshot.images if image["group"] in seen}
-        if self.parent is not None:
-            seen |= set(self.parent.card["groups"])
-            images |= set(self.parent.card["images"])
-        card = {
-            "kind": "detector",
-            "architecture": self._architecture(model).as_dict(),
-            "inputs": {"size": size, "mean": list(MEAN), "std": list(STD), "channels": "RGB"},
-            "classes": ["cell"],
-            "snapshot": self.snapshot.hash,
-            "study": self.snapshot.manifest["study"],
-            "folds": {
-                "splits": [{"train": s.train, "stop": s.stop, "judge": s.judge} for s in splits],
-                "metrics": folds,
-                "note": splits[0].note,
-            },
-            "groups": sorted(seen),
-            "images": sorted(images),
-            "settings": self.settings.as_dict(),
-            "seed": self.seed,
-            "versions": versions(),
-            "metrics": metrics,
-            "score_threshold": float(threshold),
-            "parent": self.parent.id if self.parent else None,
-            "best_epoch": final.best_epoch,
-            "history": final.history,
-        }
-        return write_bundle(out, card, lambda path: _save(model, path))
-
-    def _architecture(self, model: FasterRCNN) -> Architecture:
-        anchors = tuple(float(sides[0]) for sides in model.rpn.anchor_generator.sizes)
-        return Architecture(self.settings.backbone, self.settings.pyramid, HEAD, anchors, self.settings.nms)
-
     def _log(self, message: str) -> None:
         self.tell({"event": "log", "message": message})
-
-
-def versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "marrowloop": VERSION}
-    return found | {name: metadata.version(name) for name in ("torch", "torchvision", "timm")}
 
 
 def identity_of(
@@ -382,12 +342,3 @@ def open_parent(folder: Path | None) -> BundleFiles | None:
 
 def _cells(image: dict[str, Any]) -> int:
     return sum(not border["ignored"] for border in image["borders"])
-
-
-def _save(model: FasterRCNN, path: Path) -> None:
-    """Raises OSError where the disk refuses."""
-    weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
-    try:
-        save_file(weights, path)
-    except SafetensorError as problem:
-        raise OSError(no_space_or(problem)) from problem
