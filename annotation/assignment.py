@@ -8,11 +8,11 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
+from django.db.models import Case, Exists, F, OuterRef, QuerySet, When
 from django.utils import timezone
 
+from annotation.image_order import order_key
 from annotation.models import Presence, Role, SmearImage, Study
-from annotation.uncertainty import uncertainty
 
 # An unassigned image that somebody else had open so lately is not handed out as the next one.
 BUSY_FOR = timedelta(seconds=60)
@@ -92,33 +92,33 @@ def take_next(study: Study, user: Any, after: int = 0) -> SmearImage | None:
     """The next image for a person: an unfinished one of their own, else the best that is nobody's, now assigned to
     them; None where there is none.
 
-    Among a person's own, those begun or sent back come first; then, in both, proposed images by uncertainty, and
-    the others in the order of arrival. No two people are ever given the same image: the row is locked, and a row
-    that somebody else holds is passed over as long as there are others. after: the id of the image one comes from,
-    which is not given again.
+    Among a person's own, those begun or sent back come first; then, in both, proposed images before others, by the
+    order in which the study gives them out (Study.next_order), and in the order of arrival where that says nothing.
+    No two people are ever given the same image: the row is locked, and a row that somebody else holds is passed over
+    as long as there are others. after: the id of the image one comes from, which is not given again.
     """
     # One request a person at a time: a double click must not take two images.
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    order = study.next_order
     unfinished = study.images.exclude(state__in=SmearImage.FINISHED).exclude(pk=after)
     begun = Case(When(state=SmearImage.State.IN_PROGRESS, then=0), default=1)
-    own = _best(unfinished.filter(assignee=user), begun)
+    own = _best(unfinished.filter(assignee=user), order, begun)
     if own is not None:
         return own
     busy = Presence.objects.filter(image=OuterRef("pk"), seen_at__gt=timezone.now() - BUSY_FOR).exclude(user=user)
     free = unfinished.filter(~Exists(busy), assignee__isnull=True)
     # Passed over at first, then waited for: whoever held the last row may only have saved a border of it.
-    taken = _best(free.select_for_update(skip_locked=True)) or _best(free.select_for_update())
+    taken = _best(free.select_for_update(skip_locked=True), order) or _best(free.select_for_update(), order)
     if taken is not None:
         taken.assignee = user
         taken.save(update_fields=["assignee"])
     return taken
 
 
-def _best(images: "QuerySet[SmearImage]", *first: Case) -> SmearImage | None:
-    proposed = Q(state=SmearImage.State.PROPOSED)
-    images = images.annotate(doubt=Case(When(proposed, then=uncertainty()), default=None))
-    by_doubt = [Case(When(proposed, then=0), default=1), F("doubt").desc(nulls_last=True), F("pk").asc()]
-    return images.order_by(*first, *by_doubt).first()
+def _best(images: "QuerySet[SmearImage]", order: str, *first: Case) -> SmearImage | None:
+    annotations, wanted = order_key(order)
+    proposed = Case(When(state=SmearImage.State.PROPOSED, then=0), default=1)
+    return images.annotate(**annotations).order_by(*first, proposed, *wanted, F("pk").asc()).first()
 
 
 def why_nothing_is_left(study: Study, user: Any) -> str:

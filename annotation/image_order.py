@@ -10,8 +10,13 @@ from django.db.models import Case, CharField, F, FloatField, Q, Value, When
 from django.db.models.expressions import Combinable, OrderBy
 from django.db.models.functions import MD5, Cast, Concat
 
-from annotation.models import ImageOrder, SmearImage
+from annotation.models import ImageOrder, SmearImage, Study
 from annotation.uncertainty import WAITING, uncertainty
+
+
+class OrderRefused(Exception):
+    """An order that there is not; the message says so in one sentence."""
+
 
 MEANINGS = {
     ImageOrder.TEACHES: "Images with many corrections to expect, each unlike those annotated and those before it",
@@ -20,6 +25,15 @@ MEANINGS = {
     ImageOrder.UNLIKE: "Images that look least like any that is annotated already",
     ImageOrder.RANDOM: "Images drawn by lot: the comparison for the other orders",
 }
+
+
+def choose_order(study: Study, order: str) -> ImageOrder:
+    """Have the study give out its images in an order from now on. Raises OrderRefused."""
+    if order not in ImageOrder.values:
+        raise OrderRefused(f"An order is one of {', '.join(ImageOrder.values)}.")
+    study.next_order = order
+    study.save(update_fields=["next_order"])
+    return ImageOrder(order)
 
 
 def order_key(order: str, standing: int | None = None) -> tuple[dict[str, Any], list[OrderBy]]:

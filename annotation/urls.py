@@ -1,7 +1,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from annotation.views import account, assignment, editor, images, members, studies, upload, worklist
+from annotation.views import account, assignment, editor, image_order, images, members, studies, upload, worklist
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", studies.studies, name="studies"),
@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("password/", account.PasswordChange.as_view(), name="password-change"),
     path("studies/<int:study_id>/", worklist.study, name="study"),
     path("studies/<int:study_id>/next/", assignment.next_image, name="study-next"),
+    path("studies/<int:study_id>/order/", image_order.next_order, name="study-order"),
     path("studies/<int:study_id>/assign/", assignment.assign_images, name="study-assign"),
     path("studies/<int:study_id>/upload/", upload.upload, name="upload"),
     path("studies/<int:study_id>/members/", members.members, name="members"),

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Q, Sum
 
-from annotation.models import Cell, Comment, Membership, Role, SmearImage, Study
+from annotation.models import Cell, Comment, ImageOrder, Membership, Role, SmearImage, Study
 from annotation.uncertainty import PROBABLY_MISSED, PROBABLY_WRONG, WAITING
 from annotation.worklist_query import OPEN_THREAD, WorklistQuery, in_order
 
@@ -36,6 +36,8 @@ class WorklistRow:
     # Threads that nobody has resolved, and why a reviewer sent the image back ("" where none did).
     open_comments: int = 0
     sent_back: str = ""
+    # The order of the list: a card shows the figure that it is sorted by.
+    sort: str = ""
 
     @property
     def uncertainty(self) -> float | None:
@@ -59,6 +61,29 @@ class WorklistRow:
         if missed:
             words += f", and about {missed:,} {'cell is' if missed == 1 else 'cells are'} not proposed"
         return words + "."
+
+    @property
+    def order_figure(self) -> str:
+        """What the image has of that by which the list is sorted, where a card says it nowhere else; "" for none."""
+        image = self.image
+        if image.state in SmearImage.FINISHED:
+            return ""
+        if self.sort == ImageOrder.TEACHES and image.learning_rank is not None:
+            return f"no. {image.learning_rank:,}"
+        if self.sort == ImageOrder.DISAGREE and image.disagreement is not None:
+            return f"{image.disagreement:.0%} disagreement"
+        if self.sort == ImageOrder.UNLIKE and image.novelty is not None:
+            return f"{max(0.0, 1 - image.novelty):.0%} alike"
+        return ""
+
+    @property
+    def order_words(self) -> str:
+        """What that figure means."""
+        return {
+            ImageOrder.TEACHES: "Its place among the images that the detector would learn most from",
+            ImageOrder.DISAGREE: "The share of their borders that the last two rounds do not agree about here",
+            ImageOrder.UNLIKE: "How much it looks like the most similar image that is annotated already",
+        }.get(self.sort, "")  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True)
@@ -111,6 +136,7 @@ def worklist(study: Study, query: WorklistQuery) -> Worklist:
             figures.get(image.pk, CellFigures()),
             len(threads[image.pk]),
             _sent_back(image, threads[image.pk]),
+            query.sort,
         )
         for image in images
     ]

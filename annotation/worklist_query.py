@@ -9,14 +9,14 @@ from django.db.models import Count, DateTimeField, Exists, F, IntegerField, Oute
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Coalesce, Greatest
 
-from annotation.models import Cell, Comment, ImageName, Operation, SmearImage, Study
-from annotation.uncertainty import uncertainty
+from annotation.image_order import order_key
+from annotation.models import Cell, Comment, ImageName, ImageOrder, Operation, SmearImage, Study
 
 # The words of the address, and what people read.
 SORTS = {
     "name": "Name",
     "arrival": "Order of arrival",
-    "uncertain": "Most uncertain first",
+    **dict(ImageOrder.choices),
     "changed": "Latest change first",
     "cells": "Most cells first",
     "-cells": "Fewest cells first",
@@ -133,11 +133,12 @@ def ordering(sort: str, standing: int | None = None) -> tuple[dict[str, Any], li
 
 def _key(sort: str, standing: int | None) -> tuple[dict[str, Any], list[OrderBy]]:
     by_name = [F("first_name").asc(), F("pk").asc()]
+    if sort in ImageOrder.values:
+        annotations, order = order_key(sort, standing)
+        return annotations, [*order, *by_name]
     match sort:
         case "arrival":
             return {}, [F("pk").asc()]
-        case "uncertain":
-            return {"uncertainty": uncertainty(standing)}, [F("uncertainty").desc(nulls_last=True), *by_name]
         case "changed":
             return {"changed": latest_change()}, [F("changed").desc(), *by_name]
         case "cells" | "-cells":

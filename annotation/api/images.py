@@ -19,7 +19,7 @@ from annotation.comments import MAX_LENGTH, CommentRefused, comments_json
 from annotation.image_state import ProposalsRemain, StateRefused, set_state
 from annotation.models import Cell, SmearImage
 from annotation.neighbours import neighbours
-from annotation.worklist_query import PARAMETERS
+from annotation.worklist_query import PARAMETERS, SORTS, in_order
 
 
 class ImagePages(PageNumberPagination):
@@ -28,10 +28,17 @@ class ImagePages(PageNumberPagination):
 
 class StudyImageList(APIView):
     @extend_schema(
-        parameters=[OpenApiParameter("state", str), OpenApiParameter("page", int)], responses=OpenApiTypes.OBJECT
+        parameters=[
+            OpenApiParameter("state", str),
+            OpenApiParameter("sort", str, enum=list(SORTS)),
+            OpenApiParameter("page", int),
+        ],
+        responses=OpenApiTypes.OBJECT,
     )
     def get(self, request: Request, study_id: int) -> Response:
-        """The images of a study, 50 a page, with their states and numbers of confirmed cells."""
+        """The images of a study, 50 a page, with their states and numbers of confirmed cells, in one of the orders of
+        the worklist (else in that of their arrival), and with the figures of those orders: `disagreement` of the last
+        two rounds, `novelty` beside the annotated images, `learning_rank` among those that would teach most."""
         study = study_for(request.user, study_id)
         images = SmearImage.objects.filter(study=study).select_related("patient").prefetch_related("names")
         state = request.query_params.get("state")
@@ -39,15 +46,29 @@ class StudyImageList(APIView):
             if state not in SmearImage.State.values:
                 raise ValidationError({"state": [f"A state is one of {', '.join(SmearImage.State.values)}."]})
             images = images.filter(state=state)
+        sort = request.query_params.get("sort", "arrival")
+        if sort not in SORTS:
+            raise ValidationError({"sort": [f"An order is one of {', '.join(SORTS)}."]})
         pages = ImagePages()
-        page = pages.paginate_queryset(images.order_by("pk"), request, view=self) or []
+        page = pages.paginate_queryset(in_order(images, sort), request, view=self) or []
         counts = dict(
             Cell.objects.filter(image__in=[image.pk for image in page])
             .values("image")
             .annotate(cells=Count("pk", filter=Q(status=Cell.Status.CONFIRMED, ignored=False)))
             .values_list("image", "cells")
         )
-        return pages.get_paginated_response([{**_summary(image), "cells": counts.get(image.pk, 0)} for image in page])
+        return pages.get_paginated_response(
+            [
+                {
+                    **_summary(image),
+                    "cells": counts.get(image.pk, 0),
+                    "disagreement": image.disagreement,
+                    "novelty": image.novelty,
+                    "learning_rank": image.learning_rank,
+                }
+                for image in page
+            ]
+        )
 
 
 class ImageDetail(APIView):

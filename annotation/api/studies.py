@@ -4,12 +4,14 @@ from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation.access import study_for
-from annotation.models import LabelGroup, Study, TextAttribute
+from annotation.image_order import choose_order
+from annotation.models import ImageOrder, LabelGroup, Role, Study, TextAttribute
 
 
 class StudyList(APIView):
@@ -34,12 +36,27 @@ class StudyDetail(APIView):
         )
 
 
+class NextOrderIn(serializers.Serializer[Any]):
+    order = serializers.ChoiceField(choices=ImageOrder.choices)
+
+
+class NextOrder(APIView):
+    @extend_schema(request=NextOrderIn, responses=OpenApiTypes.OBJECT)
+    def put(self, request: Request, study_id: int) -> Response:
+        """By what the study chooses the next image for a person; its admins set it."""
+        study = study_for(request.user, study_id, Role.ADMIN)
+        asked = NextOrderIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return Response({"next_order": choose_order(study, asked.validated_data["order"])})
+
+
 def _study_json(study: Study) -> dict[str, Any]:
     return {
         "id": study.pk,
         "name": study.name,
         "um_per_pixel": study.um_per_pixel,
         "synthetic": study.synthetic,
+        "next_order": study.next_order,
     }
 
 

@@ -17,6 +17,7 @@ from annotation.api import (
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/", studies.StudyList.as_view(), name="api-studies"),
     path("studies/<int:study_id>/", studies.StudyDetail.as_view(), name="api-study"),
+    path("studies/<int:study_id>/next-order/", studies.NextOrder.as_view(), name="api-next-order"),
     path("studies/<int:study_id>/images/", upload.StudyImages.as_view(), name="api-study-images"),
     path("images/<int:image_id>/", images.ImageDetail.as_view(), name="api-image"),
     path("images/<int:image_id>/jump/", jump.ImageJump.as_view(), name="api-jump"),

@@ -8,7 +8,8 @@ from django_htmx.middleware import HtmxDetails
 
 from annotation.access import study_for
 from annotation.assignment import members_of
-from annotation.models import Role, SmearImage, Study
+from annotation.image_order import MEANINGS
+from annotation.models import ImageOrder, Role, SmearImage, Study
 from annotation.views.study_page import study_context
 from annotation.worklist import worklist
 from annotation.worklist_query import NOBODY, SORTS, WorklistQuery
@@ -30,6 +31,9 @@ def study(request: HtmxRequest, study_id: int) -> HttpResponse:
         patients = list(found.patients.values_list("pk", "code"))
         context |= {
             "sorts": SORTS,
+            "orders": ImageOrder.choices,
+            "meanings": MEANINGS,
+            "next_meaning": MEANINGS[ImageOrder(found.next_order)],
             "nobody": NOBODY,
             "patients": [(str(key), code) for key, code in patients],
             "others": [member for member in context["members"] if member.id != request.user.pk],

@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--orders", nargs="+", choices=ORDERS, default=["teaches-most", "random"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=STEPS, help="fewer, to save time")
+    parser.add_argument("--images", type=int, default=400, help="import only so many, to save time")
     parser.add_argument("--judges", type=int, default=100)
     parser.add_argument("--warm-passes", type=int, default=300, help="image passes of each training after the first")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the training")
@@ -65,6 +66,8 @@ def main() -> None:
         wanted=REACHED,
         seeds=options.seeds,
         warm_passes=options.warm_passes,
+        images=options.images,
+        judges=options.judges,
         orders={
             order: {
                 "images_needed": {seed: _rounded(value) for seed, value in found.items()},
@@ -85,7 +88,7 @@ def main() -> None:
 
 def _play(order: str, seed: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     with product() as it:
-        it.call("import_images", BLOOD / "train" / "images", "--study", "order")
+        it.call("import_images", BLOOD / "train" / "images", "--study", "order", "--limit", str(options.images))
         settings = [argument for setting in options.set for argument in ("--set", setting)]
         play = ["--rounds", options.steps, "--images-per-round", STEP, "--order", order, "--seed", seed]
         play += ["--judge-images", options.judges, "--warm-passes", options.warm_passes, *settings]

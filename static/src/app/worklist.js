@@ -36,6 +36,11 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// A choice that needs no button beside it.
+document.addEventListener("change", (event) => {
+  if (event.target.matches("select[data-submits]")) event.target.form.requestSubmit();
+});
+
 // A click with Shift on a label selects its text in some browsers, besides ticking the box.
 document.addEventListener("mousedown", (event) => {
   if (event.shiftKey && event.target.closest?.(".image-select")) event.preventDefault();
