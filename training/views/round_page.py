@@ -6,7 +6,9 @@ from typing import Any
 
 from annotation.folds import fold_of
 from annotation.models import Operation, SmearImage, Study
+from training.data_changes import COUNTS, changes_in_words
 from training.models import JobState, Round
+from training.selection import Selection
 from training.settings import FIELDS
 from training.views.plot import Plot, line_plot
 
@@ -108,6 +110,64 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def facts_context(round_: Round, user: Any) -> dict[str, Any]:
+    """What templates/training/_round_facts.html and _round_beside.html say of a round that no longer changes while it
+    is live. Costs three queries at most."""
+    parent = round_.parent
+    study = parent.study if parent and parent.study_id != round_.study_id else None
+    return {
+        "selection": Selection.of(round_.selection).words,
+        "settings_shown": settings_shown(round_),
+        "versions_shown": sorted(((round_.bundle.card["versions"] if round_.bundle else {}) | round_.versions).items()),
+        "parent_round": parent.rounds.defer("log", "curve").order_by("pk").first() if parent and not study else None,
+        # Whoever is no member of that study is not told its name.
+        "parent_elsewhere": study is not None,
+        "parent_study": study if study and Study.objects.visible_to(user).filter(pk=study.pk).exists() else None,
+        "peak_memory": f"{round_.peak_memory / 1024**3:.1f} GiB" if round_.peak_memory else "",
+        "changes": changes_shown(round_),
+        "beside": beside_shown(round_),
+    }
+
+
+def changes_shown(round_: Round) -> dict[str, Any] | None:
+    """What changed in the data since the round before, in words and by patient; None where nothing is known."""
+    changes = round_.data_changes
+    if not changes:
+        return None
+    shown = [name for name in COUNTS if changes.get(name)]
+    return {
+        "since": changes["since"],
+        "round": _numbered(round_, changes["since"]),
+        "words": changes_in_words(changes),
+        "columns": [name.replace("_", " ") for name in shown],
+        "patients": [(each["code"], [each.get(name, 0) for name in shown]) for each in changes["patients"]],
+        "added": changes["added"],
+        "removed": changes["removed"],
+        "more_added": changes["images_added"] - len(changes["added"]),
+        "more_removed": changes["images_removed"] - len(changes["removed"]),
+    }
+
+
+def beside_shown(round_: Round) -> dict[str, Any] | None:
+    """The round's metrics beside an earlier one's, on the images that judged both; None where there is none earlier."""
+    found = round_.comparison
+    if not found:
+        return None
+    if found["beside"] is None:
+        return {"previous": found["previous"]}
+    rows = []
+    for key, name in METRIC_NAMES.items():
+        now, before = found["now"].get(key), found["before"].get(key)
+        # A difference is of what is shown, not of what was rounded away.
+        change = None if now is None or before is None else round(round(now, 3) - round(before, 3), 3)
+        rows.append({"name": name, "now": now, "before": before, "change": change})
+    return {**found, "round": _numbered(round_, found["beside"]), "rows": rows}
+
+
+def _numbered(round_: Round, number: int) -> Round | None:
+    return Round.objects.filter(study=round_.study_id, number=number).only("pk", "number", "study").first()
 
 
 def round_context(round_: Round) -> dict[str, Any]:

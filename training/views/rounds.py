@@ -10,13 +10,16 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from annotation.access import study_for
 from annotation.models import Role, Study
 from annotation.views.study_page import study_context
+from training import rounds as rounds_
 from training.access import round_for
 from training.freeze import RoundRefused
-from training.models import LIVE, Bundle, Round
+from training.models import LIVE, Round
+from training.promotions import in_use_and_before
 from training.rounds import launch
 from training.settings import HOLDOUT_FOLDS, SettingsError
+from training.unchanged import RoundUnchanged
 from training.views.launch_form import LaunchForm
-from training.views.round_page import duration, fold_counts, round_context, settings_shown, since_last_round
+from training.views.round_page import duration, facts_context, fold_counts, round_context, since_last_round
 
 PAGE_SIZE = 50
 
@@ -27,20 +30,19 @@ def rounds(request: HttpRequest, study_id: int) -> HttpResponse:
     """GET: the rounds of a study, newest first, for its members. POST: launch one, for its admins."""
     if request.method == "POST":
         study = study_for(request.user, study_id, Role.ADMIN)
-        form = LaunchForm(study, request.POST)
+        form = LaunchForm(study, request.user, request.POST)
         if form.is_valid():
             try:
-                made = launch(
-                    study, request.user, form.settings(), seed=form.seed_chosen(), parent=form.parent_chosen()
-                )
+                made = launch(study, request.user, form.settings(), **form.choices())
             except (RoundRefused, SettingsError) as error:
+                form.unchanged = isinstance(error, RoundUnchanged)
                 form.add_error(None, str(error))
             else:
                 return redirect("round", made.pk)
         return _list_page(request, study, form, status=409)
     study = study_for(request.user, study_id)
     Round.bury_dead()
-    return _list_page(request, study, LaunchForm(study))
+    return _list_page(request, study, LaunchForm(study, request.user))
 
 
 def _list_page(request: HttpRequest, study: Study, form: LaunchForm, status: int = 200) -> HttpResponse:
@@ -58,7 +60,7 @@ def _list_page(request: HttpRequest, study: Study, form: LaunchForm, status: int
         "rows": [(each, duration(each.seconds_taken)) for each in page],
         "live": live,
         "before": live.queued_before() if live and live.state == "queued" else None,
-        "in_use": Bundle.objects.filter(study=study, in_use=True).defer("card").first(),
+        **in_use_and_before(study),
     }
     fragment = bool(request.headers.get("HX-Request")) and request.method != "POST"
     if fragment:
@@ -91,8 +93,7 @@ def round_detail(request: HttpRequest, round_id: int) -> HttpResponse:
         {
             **context,
             "fold_counts": fold_counts(round_, folds),
-            "settings_shown": settings_shown(round_),
-            "versions_shown": sorted((round_.bundle.card["versions"] if round_.bundle else round_.versions).items()),
+            **facts_context(round_, request.user),
         },
     )
 
@@ -102,6 +103,17 @@ def cancel(request: HttpRequest, round_id: int) -> HttpResponse:
     round_ = round_for(request.user, round_id, Role.ADMIN)
     if not round_.cancel(by=request.user.get_username()):
         messages.warning(request, f"Round {round_.number} has ended already.")
+    return redirect("round", round_.pk)
+
+
+@require_POST
+def resume(request: HttpRequest, round_id: int) -> HttpResponse:
+    """Let a round that failed or was cancelled go on from its last checkpoint."""
+    round_ = round_for(request.user, round_id, Role.ADMIN)
+    try:
+        rounds_.resume(round_, request.user.get_username())
+    except RoundRefused as refused:
+        messages.error(request, str(refused))
     return redirect("round", round_.pk)
 
 

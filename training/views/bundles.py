@@ -1,0 +1,41 @@
+"""The page of a study's bundles: which makes the proposals, which did before, and the way back."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from annotation.access import study_for
+from annotation.models import Role
+from annotation.views.study_page import study_context
+from training.access import bundle_for
+from training.promotions import bundles_of, history_of
+
+
+@never_cache
+@require_safe
+def bundles(request: HttpRequest, study_id: int) -> HttpResponse:
+    study = study_for(request.user, study_id)
+    listed = list(bundles_of(study))
+    history = list(history_of(study))
+    # Their rounds are at hand already.
+    known = {bundle.pk: bundle for bundle in listed}
+    back = known.get(str(history[0].previous_id)) if history else None
+    context = {
+        **study_context(request, study, "rounds"),
+        "bundles": listed,
+        "in_use": next((bundle for bundle in listed if bundle.in_use), None),
+        "back": back,
+        "history": [(each, known.get(each.bundle_id), known.get(str(each.previous_id))) for each in history],
+    }
+    return render(request, "training/bundles.html", context)
+
+
+@require_POST
+def promote(request: HttpRequest, study_id: int, bundle_id: str) -> HttpResponse:
+    """Make a bundle the one in use; with an earlier one that is a roll back."""
+    bundle = bundle_for(request.user, study_id, bundle_id, Role.ADMIN)
+    bundle.promote(by=request.user)
+    messages.success(request, f"Proposals are made by bundle {bundle.pk} from now on.")
+    return redirect("bundles", study_id)
