@@ -67,16 +67,16 @@ def write(stream: TextIO, groups: Sequence[Group], images: Iterable[ImageRow], t
     writer.writerow([*COLUMNS, *more])
     for row in images:
         image = [
-            _safe(row.name),
+            safe_text(row.name),
             row.state,
-            _safe(row.patient or ""),
+            safe_text(row.patient or ""),
             row.diagnosis or "",
             row.width,
             row.height,
             "" if row.um_per_pixel is None else row.um_per_pixel,
         ]
         for cell in row.cells:
-            said = [_safe(cell.texts.get(name, "")) for name in texts]
+            said = [safe_text(cell.texts.get(name, "")) for name in texts]
             writer.writerow(
                 [*image, *_cell(cell, row.um_per_pixel), *_labels(cell, groups), *_confidences(cell, groups), *said]
             )
@@ -92,7 +92,7 @@ def _cell(cell: CellRow, um_per_pixel: float | None) -> list[Any]:
         cell.origin,
         cell.correction,
         int(cell.ignored),
-        _safe(cell.ignored_class),
+        safe_text(cell.ignored_class),
         cell.border["kind"],
         *cell.bounds,
         "" if pixels is None else round(pixels, 2),
@@ -103,7 +103,7 @@ def _cell(cell: CellRow, um_per_pixel: float | None) -> list[Any]:
 
 def _labels(cell: CellRow, groups: Sequence[Group]) -> list[str]:
     names = {choice.group: choice.names for choice in cell.choices}
-    return [_safe(_joined(names.get(group.name, ()), group.multiple)) for group in groups]
+    return [safe_text(_joined(names.get(group.name, ()), group.multiple)) for group in groups]
 
 
 def _confidences(cell: CellRow, groups: Sequence[Group]) -> list[str]:
@@ -133,7 +133,8 @@ def _split(text: str, multiple: bool) -> list[str]:
     return [name.strip() for name in text.split(";") if name.strip()]
 
 
-def _safe(text: str) -> str:
+def safe_text(text: str) -> str:
+    """A text as a cell of a table that no spreadsheet takes for a formula."""
     return "'" + text if text.startswith(_FORMULA) else text
 
 

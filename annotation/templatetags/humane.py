@@ -16,6 +16,12 @@ def thousands(value: int) -> str:
 
 
 @register.filter
+def percent(value: float) -> str:
+    """0.123 as 12 %, with a minus sign that is one."""
+    return f"{100 * value:.0f}\u202f%".replace("-0\u202f", "0\u202f").replace("-", "\u2212")
+
+
+@register.filter
 def ago(value: datetime) -> str:
     """How long ago, in the largest unit only: "3 hours ago"."""
     if (timezone.now() - value).total_seconds() < 60:

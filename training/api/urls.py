@@ -1,9 +1,15 @@
 from django.urls import URLPattern, URLResolver, path
 
-from training.api.rounds import RoundCancel, RoundDetail, StudyRounds
+from training.api.bundles import BundlePromote, StudyBundles
+from training.api.effort import StudyEffort
+from training.api.rounds import RoundCancel, RoundDetail, RoundResume, StudyRounds
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("studies/<int:study_id>/effort/", StudyEffort.as_view(), name="api-effort"),
     path("studies/<int:study_id>/rounds/", StudyRounds.as_view(), name="api-rounds"),
     path("rounds/<int:round_id>/", RoundDetail.as_view(), name="api-round"),
     path("rounds/<int:round_id>/cancel/", RoundCancel.as_view(), name="api-round-cancel"),
+    path("rounds/<int:round_id>/resume/", RoundResume.as_view(), name="api-round-resume"),
+    path("studies/<int:study_id>/bundles/", StudyBundles.as_view(), name="api-bundles"),
+    path("studies/<int:study_id>/bundles/<str:bundle_id>/promote/", BundlePromote.as_view(), name="api-bundle-promote"),
 ]

@@ -28,6 +28,18 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A point of a line that is told on its own, in `text`; with an interval from y `low` to y `high` where given."""
+
+    colour: int
+    x: float
+    y: float
+    text: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
 class Plot:
     """One pair of axes in user units of a viewBox of WIDTH × HEIGHT."""
 
@@ -43,6 +55,7 @@ class Plot:
     right: int = WIDTH - RIGHT
     top: int = TOP
     bottom: int = HEIGHT - BOTTOM
+    marks: Sequence[Mark] = ()
 
 
 def line_plot(
@@ -87,6 +100,60 @@ def line_plot(
         x_ticks=[Tick(place(x, 0)[0], _text(x)) for x in ticks(x_max, whole=True)],
         y_ticks=[Tick(place(0, y)[1], _text(y)) for y in ticks(y_max)],
         x_label=x_label,
+    )
+
+
+def step_plot(
+    title: str,
+    names: Sequence[str],
+    series: Mapping[str, Sequence[float | None]],
+    *,
+    x_label: str,
+    intervals: Sequence[tuple[float, float] | None] = (),
+    unit: str = "",
+) -> Plot | None:
+    """Lines over steps that have names (rounds, say), a mark a step; None where there is no value.
+
+    Each series has a value for each name, None for none. `intervals` belong to the first series; `unit` follows the
+    values in what the marks say.
+    """
+    found = {name: values for name, values in series.items() if any(value is not None for value in values)}
+    if not found:
+        return None
+    tops = [value for values in found.values() for value in values if value is not None]
+    tops += [interval[1] for interval in intervals if interval is not None]
+    y_max = 1.08 * max(tops) or 1.0
+    span = max(1, len(names) - 1)
+
+    def place(step: int, y: float) -> tuple[float, float]:
+        # Half a step of room at both sides, so that no mark lies on the axis.
+        x = LEFT + (WIDTH - LEFT - RIGHT) * (step + 0.5) / (span + 1)
+        return round(x, 1), round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(max(y / y_max, 0), 1), 1)
+
+    lines, marks = [], []
+    for number, (name, values) in enumerate(found.items()):
+        colour = number % COLOURS
+        known = [(step, value) for step, value in enumerate(values) if value is not None]
+        placed = [place(step, value) for step, value in known]
+        lines.append(Line(name, colour, " ".join(f"{x},{y}" for x, y in placed), *placed[-1]))
+        for (step, value), (x, y) in zip(known, placed, strict=True):
+            interval = intervals[step] if number == 0 and step < len(intervals) else None
+            text = f"{names[step]}, {name}: {value:.3g}{unit}"
+            low = high = None
+            if interval is not None:
+                low, high = (place(step, end)[1] for end in interval)
+                text += f" ({interval[0]:.3g} to {interval[1]:.3g})"
+            marks.append(Mark(colour, x, y, text, low, high))
+    # As many names as have room.
+    every = -(-len(names) // 12)
+    return Plot(
+        title=title,
+        summary=f"{title}. " + "; ".join(mark.text for mark in marks),
+        lines=lines,
+        x_ticks=[Tick(place(step, 0)[0], name) for step, name in enumerate(names) if step % every == 0],
+        y_ticks=[Tick(place(0, y)[1], _text(y)) for y in ticks(y_max)],
+        x_label=x_label,
+        marks=marks,
     )
 
 
