@@ -15,6 +15,12 @@ from annotation.store import ImageStore
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    kills = int(os.environ.get("MARROWLOOP_KILLS", "4"))
+    parser.addoption("--kills", type=int, default=kills, help="kills of the chaos test; MARROWLOOP_KILLS or 4")
+    parser.addoption("--chaos-seed", type=int, help="seed of the chaos test, as an earlier run printed it")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real images; tests that need it are skipped where it is absent."""

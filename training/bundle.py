@@ -61,6 +61,8 @@ def write_bundle(folder: Path, card: Mapping[str, Any], save_weights: Callable[[
 
     def fill(part: Path) -> None:
         save_weights(part / WEIGHTS)
+        with (part / WEIGHTS).open("rb") as file:
+            os.fsync(file.fileno())
         full = {key: value for key, value in card.items() if key not in ("hash", "weights")}
         full |= {"schema": SCHEMA, "weights": file_hash(part / WEIGHTS)}
         full["hash"] = content_hash(full)
@@ -98,8 +100,16 @@ def bundle_id(card: Mapping[str, Any]) -> str:
 
 
 def copy_bundle(source: Path, target: Path) -> BundleFiles:
-    """Copy a bundle to its place, whole or not at all; one that is there already is checked and kept."""
+    """Copy a bundle to its place, whole or not at all; one that is there already is checked and kept.
+
+    One that is there and damaged (by a disk, by hand) is replaced.
+    """
     checked = read_bundle(source)
+    if target.exists():
+        try:
+            read_bundle(target)
+        except BundleError:
+            shutil.rmtree(target)
 
     def fill(part: Path) -> None:
         for name in (CARD, WEIGHTS):

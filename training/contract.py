@@ -1,13 +1,19 @@
 """What the files of the chain share: a versioned schema, and a hash over their own content."""
 
+import contextlib
+import glob
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+# Nobody fills a folder for so long.
+LEFT_BEHIND_SECONDS = 86_400
 
 
 class ContractError(ValueError):
@@ -65,16 +71,23 @@ def _is(value: Any, kind: type) -> bool:
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     """Make a folder whole or not at all: filled under another name beside it, then renamed.
 
-    A folder that is there already (the same content under its hash) is left as it is.
+    A folder that is there already (the same content under its hash) is left as it is. What a writer that was killed has
+    left beside it is taken away, once nobody can be writing it any more.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for part in folder.parent.glob(f".{glob.escape(folder.name)}.????????"):
+        with contextlib.suppress(FileNotFoundError):
+            if part.is_dir() and time.time() - part.stat().st_mtime > LEFT_BEHIND_SECONDS:
+                shutil.rmtree(part, ignore_errors=True)
     if folder.exists():
         return
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         fill(part)
         part.chmod(0o755)
+        flush_folder(part)
         os.rename(part, folder)
+        flush_folder(folder.parent)
     except OSError:
         # Somebody else may have written the same folder meanwhile.
         if not folder.is_dir():
@@ -83,12 +96,23 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def flush_folder(folder: Path) -> None:
+    """Names within it survive a loss of power."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON whole or not at all."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(content, file, ensure_ascii=False, allow_nan=False)
+            file.flush()
+            os.fsync(file.fileno())
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:

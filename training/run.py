@@ -230,7 +230,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--end-with-parent", action="store_true", help="end when the process that started it has gone")
     parser.add_argument(
-        "--checkpoint-seconds", type=float, default=20.0, metavar="SECONDS", help="time between two checkpoints"
+        "--checkpoint-seconds",
+        type=float,
+        # Also by the environment, for those who start it through a worker.
+        default=os.environ.get("MARROWLOOP_CHECKPOINT_SECONDS", "20"),
+        metavar="SECONDS",
+        help="time between two checkpoints; 20",
     )
     return parser
 

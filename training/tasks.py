@@ -7,8 +7,11 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.db import connection
 
-from training import rounds
+from training import rounds, watch
 from training.models import Round
+
+# Its receivers listen in every worker.
+__all__ = ["recover_rounds", "run_round", "stop_rounds", "watch"]
 
 # Memory that the worker shares with the pool processes it forks: a signal reaches only the worker itself. Without a
 # lock, as a pool process that is killed while holding it would block the worker's end.

@@ -111,7 +111,11 @@ def death_sentence(status: int, log: list[str]) -> str:
     """Why a process ended with `status`, in one sentence: the signal, or the last line of its log."""
     if status < 0:
         number = -status
-        guess = ", which the system does where memory runs out" if number == signal.SIGKILL else ""
-        return f"The training process was killed (signal {number}{guess})."
+        if number == signal.SIGKILL:
+            return (
+                f"The training process was killed (signal {number}), which the system does where memory runs out: "
+                "a smaller batch or a smaller size needs less."
+            )
+        return f"The training process was killed (signal {number})."
     last = next((line.strip() for line in reversed(log) if line.strip()), "")
     return last or f"The training process ended with status {status} and said nothing."
