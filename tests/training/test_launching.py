@@ -123,6 +123,6 @@ def test_a_selection_of_nothing_is_refused_by_its_words(annotated_study: Study) 
 
 
 def test_trials_are_kept_and_never_fewer_than_none(annotated_study: Study) -> None:
-    with pytest.raises(SettingsError, match="must not be negative"):
+    with pytest.raises(SettingsError, match="number of search trials must"):
         launch(annotated_study, trials=-1)
     assert launch(annotated_study, trials=12).trials == 12

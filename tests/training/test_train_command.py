@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 
 from annotation.models import Study
 from training import rounds
+from training.comparison import metrics_of
 from training.models import Bundle, JobState, Round
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +40,9 @@ def test_a_tiny_study_is_trained_judged_and_comes_into_use(annotated_study: Stud
     assert made.progress["fraction"] == 1.0
     assert "epoch 1" in log and "epoch 1" in made.log
 
+    # What it found on the images that judged it is kept, and gives the very figures that it reports.
+    assert metrics_of(made.judgement.images) == pytest.approx(made.metrics, abs=2e-3)
+
     # The next round starts from it: nothing judges it that the bundle saw, as nothing judges it at all.
     result, log = train("--study", annotated_study.name, *TINY, "--set", "validation=none")
     again = Round.objects.get(number=2)
@@ -56,6 +60,11 @@ def test_a_tiny_study_is_trained_judged_and_comes_into_use(annotated_study: Stud
         (["--set", "epochs"], "key=value"),
         (["--parent", "abcdefabcdef"], "has no bundle abcdefabcdef"),
         (["--seed", "-1"], "must not be negative"),
+        (["--trials", "-1"], "number of search trials must"),
+        (["--patient", "Z"], "has no patient 'Z'"),
+        (["--label", "Unicorn"], "has no label 'Unicorn'"),
+        (["--images", "reviewed"], "has none of what was selected: reviewed images"),
+        (["--resume", "7"], "has no round 7"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_sentence(
@@ -98,3 +107,42 @@ def test_ctrl_c_cancels_the_round_and_ends_the_process(
     made = Round.objects.get()
     assert (made.state, made.reason) == (JobState.CANCELLED, "Cancelled by Ctrl-C.")
     assert made.folder.is_dir()
+
+
+def with_command(monkeypatch: pytest.MonkeyPatch, command: Any) -> None:
+    monkeypatch.setattr(rounds.carry_out, "__kwdefaults__", {**rounds.carry_out.__kwdefaults__, "command": command})
+
+
+def test_a_selection_is_trained_on(
+    annotated_study: Study, make_annotated: Any, good_child: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in (20, 21):
+        make_annotated(annotated_study, seed, patient="A", state="reviewed")
+    with_command(monkeypatch, good_child())
+    _, log = train("--study", annotated_study.name, "--images", "reviewed", "--patient", "A")
+    assert "Round 1: 2 images, 4 cells." in log and "reviewed images of the patient A" in log
+
+
+def test_unchanged_data_is_said_and_trained_again_where_wanted(
+    annotated_study: Study, good_child: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_command(monkeypatch, good_child())
+    train("--study", annotated_study.name)
+    with pytest.raises(CommandError, match="Data unchanged since round 1.* Use --again to train anyway"):
+        train("--study", annotated_study.name)
+    with_command(monkeypatch, good_child(seed=1))
+    result, _ = train("--study", annotated_study.name, "--again")
+    assert result["round"] == 2
+
+
+def test_a_round_that_failed_is_resumed(
+    annotated_study: Study, child: Any, good_child: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_command(monkeypatch, child("sys.exit('There is no space left on the disk.')"))
+    with pytest.raises(CommandError, match="no space left"):
+        train("--study", annotated_study.name)
+    with_command(monkeypatch, good_child())
+    result, log = train("--study", annotated_study.name, "--resume", "1")
+    assert result["round"] == 1 and "Resumed." in log
+    with pytest.raises(CommandError, match="Round 1 cannot be resumed: it is succeeded"):
+        train("--study", annotated_study.name, "--resume", "1")

@@ -11,8 +11,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.html import escape
 
-from annotation.models import Study
+from annotation.models import Membership, Role, Study
 from training.models import Bundle, JobState, Round
 from training.rounds import launch, run
 
@@ -123,6 +124,65 @@ def test_a_study_without_annotations_says_what_is_missing(study: Study, admin: U
     assert "has no annotated image to learn from" in response.content.decode()
 
 
+def test_the_form_takes_a_selection_trials_and_any_setting(
+    annotated_study: Study, admin: User, no_broker: Any, client_of: Any, make_annotated: Any
+) -> None:
+    make_annotated(annotated_study, 20, patient="A", state="reviewed")
+    client, address = client_of(admin), reverse("rounds", args=[annotated_study.pk])
+    page = client.get(address).content.decode()
+    assert '<option value="A">A</option>' in page and "Myeloblast" in page
+    assert '<details class="launch-more">' in page, "what most rounds leave alone is folded away"
+    form = {
+        "validation": "fold",
+        "images": "reviewed",
+        "patients": ["A"],
+        "trials": "3",
+        "other": "lr=0.005\n\nbatch = 2",
+    }
+    client.post(address, form)
+    made = Round.objects.get()
+    assert made.selection == {"state": "reviewed", "patients": ["A"]} and made.trials == 3
+    assert (made.settings["lr"], made.settings["batch"]) == (0.005, 2)
+    page = client.get(reverse("round", args=[made.pk])).content.decode()
+    assert "reviewed images of the patient A" in page
+
+
+@pytest.mark.parametrize("other", ["speed=11", "lr", "lr=fast"])
+def test_a_setting_that_makes_no_sense_is_said_beside_its_field(
+    other: str, annotated_study: Study, admin: User, client_of: Any
+) -> None:
+    response = client_of(admin).post(
+        reverse("rounds", args=[annotated_study.pk]), {"validation": "fold", "other": other}
+    )
+    assert response.status_code == 409
+    page = response.content.decode()
+    assert 'class="errorlist"' in page and '<details class="launch-more" open>' in page
+    assert not Round.objects.exists()
+
+
+def test_unchanged_data_is_said_and_the_form_offers_to_train_anyway(
+    annotated_study: Study, admin: User, no_broker: Any, client_of: Any, good_child: Any
+) -> None:
+    run(launch(annotated_study).pk, command=good_child())
+    client, address = client_of(admin), reverse("rounds", args=[annotated_study.pk])
+    assert "Train anyway" not in client.get(address).content.decode()
+    page = client.post(address, {"validation": "fold"}).content.decode()
+    assert "Data unchanged since round 1" in page and "Train anyway" in page
+    client.post(address, {"validation": "fold", "again": "on"})
+    assert Round.objects.filter(number=2).exists()
+
+
+def test_bundles_of_other_studies_are_offered_to_their_members(
+    annotated_study: Study, other_study: Study, admin: User, client_of: Any
+) -> None:
+    Bundle.objects.create(id="fedcba654321", study=other_study, card={})
+    address = reverse("rounds", args=[annotated_study.pk])
+    assert "fedcba654321" not in client_of(admin).get(address).content.decode()
+    Membership.objects.create(study=other_study, user=admin, role=Role.ANNOTATOR)
+    page = client_of(admin).get(address).content.decode()
+    assert "fedcba654321" in page and f'<optgroup label="{escape(other_study.name)}">' in page
+
+
 # --- watching ---
 
 
@@ -175,6 +235,46 @@ def test_the_page_names_what_the_round_was_made_of(made: Round, annotator: User,
         assert expected in page
 
 
+def test_the_page_holds_the_round_against_the_one_before(made: Round, annotator: User, client_of: Any) -> None:
+    bundle_of(made)
+    metrics = {"map": 0.7, "map_50": 0.95, "map_75": 0.8, "mar": 0.75}
+    comparison = {"beside": 1, "previous": 2, "images": 9, "groups": 4, "better": 3, "worse": 1, "same": 0}
+    second = launch(made.study, again=True)
+    second.comparison = comparison | {"now": metrics, "before": metrics | {"map_50": 0.94, "map": None}}
+    second.data_changes = {"since": 1, "patients": [{"code": None, "cells_added": 7}], "cells_added": 7}
+    second.data_changes |= {"added": [], "removed": [], "images_added": 0, "images_removed": 0}
+    second.peak_memory = 3 * 2**29
+    second.save()
+    page = " ".join(client_of(annotator).get(reverse("round", args=[second.pk])).content.decode().split())
+    for expected in (
+        "On the 9 images that judged both",
+        "No image judged both this round and round 2.",
+        '<span class="better">+0.010</span>',
+        "better for 3, worse for 1, the same for 0 of 4 patients",
+        "7 cells added.",
+        "without patient",
+        "1.5 GiB",
+    ):
+        assert expected in page
+    second.comparison = {"beside": None, "previous": 1}
+    second.save()
+    assert (
+        "No image judged both rounds" in client_of(annotator).get(reverse("round", args=[second.pk])).content.decode()
+    )
+
+
+def test_a_parent_elsewhere_is_named_only_to_members_of_its_study(
+    made: Round, other_study: Study, annotator: User, client_of: Any
+) -> None:
+    made.parent = Bundle.objects.create(id="fedcba654321", study=other_study, card={})
+    made.save()
+    address = reverse("round", args=[made.pk])
+    page = client_of(annotator).get(address).content.decode()
+    assert "of another study" in page and escape(other_study.name) not in page
+    Membership.objects.create(study=other_study, user=annotator, role=Role.ANNOTATOR)
+    assert escape(other_study.name) in client_of(annotator).get(address).content.decode()
+
+
 def test_the_list_shows_states_metrics_and_the_bundle_in_use(made: Round, annotator: User, client_of: Any) -> None:
     bundle_of(made, in_use=True)
     page = client_of(annotator).get(reverse("rounds", args=[made.study_id])).content.decode()
@@ -225,6 +325,22 @@ def test_an_admin_promotes_an_earlier_bundle(
     client.post(reverse("round-promote", args=[first.pk]))
     used = Bundle.used_by(annotated_study)
     assert used is not None and used == first.reload().bundle and used.promoted_by == admin
+
+
+def test_an_admin_resumes_a_round_that_failed(
+    made: Round, admin: User, annotator: User, client_of: Any, no_broker: Any
+) -> None:
+    made.claim()
+    made.fail("There is no space left on the disk.")
+    address = reverse("round", args=[made.pk])
+    assert "Resume" not in client_of(annotator).get(address).content.decode()
+    client = client_of(admin)
+    assert reverse("round-resume", args=[made.pk]) in client.get(address).content.decode()
+    client.post(reverse("round-resume", args=[made.pk]))
+    assert made.reload().state == JobState.QUEUED
+    assert "Resumed by ada." in made.log
+    page = client.post(reverse("round-resume", args=[made.pk]), follow=True).content.decode()
+    assert "cannot be resumed: it is queued" in page
 
 
 def test_a_round_without_bundle_cannot_be_promoted(made: Round, admin: User, client_of: Any) -> None:
