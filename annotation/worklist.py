@@ -64,12 +64,12 @@ class WorklistRow:
 
     @property
     def order_figure(self) -> str:
-        """What the image has of that by which the list is sorted, where a card says it nowhere else; "" for none."""
+        """What the image has of that by which the list is sorted, shown in place of its uncertainty; "" for none."""
         image = self.image
         if image.state in SmearImage.FINISHED:
             return ""
         if self.sort == ImageOrder.TEACHES and image.learning_rank is not None:
-            return f"no. {image.learning_rank:,}"
+            return f"no. {image.learning_rank:,} to teach"
         if self.sort == ImageOrder.DISAGREE and image.disagreement is not None:
             return f"{image.disagreement:.0%} disagreement"
         if self.sort == ImageOrder.UNLIKE and image.novelty is not None:

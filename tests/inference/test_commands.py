@@ -88,6 +88,10 @@ def test_what_cannot_be_done_is_one_sentence(fields: tuple[Path, Path], tmp_path
         run("evaluate", "--study", "discs", *how(truth))
     with pytest.raises(CommandError, match="3 rounds of 30 images need 90"):
         run("simulate_loop", "--study", "discs", *how(truth))
+    with pytest.raises(CommandError, match="2 rounds of 2 images, with 3 to judge, need 7 images"):
+        run("simulate_loop", "--study", "discs", *how(truth), *ROUNDS, "--judge-images", "3")
+    with pytest.raises(CommandError, match="cannot be negative"):
+        run("simulate_loop", "--study", "discs", *how(truth), *ROUNDS, "--judge-images", "-1")
     with pytest.raises(CommandError, match="no setting"):
         run("simulate_loop", "--study", "discs", *how(truth), *ROUNDS, "--set", "speed=11")
 
@@ -117,6 +121,25 @@ def test_the_loop_corrects_trains_and_proposes_again(fields: tuple[Path, Path]):
     assert [round_.state for round_ in rounds] == ["succeeded", "succeeded"]
     assert rounds[1].parent == rounds[0].bundle
     assert [round_.counts["images"] for round_ in rounds] == [2, 4]
+
+
+@pytest.mark.slow
+def test_an_ordered_loop_is_judged_on_images_that_it_never_corrects(fields: tuple[Path, Path]):
+    images, truth = fields
+    run("import_images", str(images), "--study", "discs")
+    ordered = ["--order", "teaches-most", "--judge-images", "2", "--warm-passes", "8"]
+    lines, _ = run("simulate_loop", "--study", "discs", *how(truth), *ROUNDS, *ordered, *TINY, "--seed", "1")
+    assert [(line["order"], line["annotated"], line["judged_on"]) for line in lines] == [
+        ("teaches-most", 2, 2),
+        ("teaches-most", 4, 2),
+    ]
+    assert all(line["map_50"] is not None and line["training_seconds"] > 0 for line in lines)
+    waiting = study_named("discs").images.unannotated()
+    # The judges were never proposed on, so nothing of them leaked into the order.
+    assert [image.state for image in waiting] == ["new", "new"]
+    assert not Cell.objects.filter(image__in=waiting).exists()
+    # From scratch as the setting says; then eight image passes over four images.
+    assert [round_.settings["epochs"] for round_ in Round.objects.order_by("number")] == [1, 2]
 
 
 def test_the_loop_can_end_with_its_last_corrections(fields: tuple[Path, Path]):

@@ -10,7 +10,7 @@ from annotation.formats.truth import TruthCell
 from annotation.models import Cell, SmearImage, Study
 from inference.evaluation import evaluate
 from inference.proposals import propose
-from inference.simulation import correct, shuffled, simulated_annotator, unplayed
+from inference.simulation import correct, judge, next_images, set_aside, shuffled, simulated_annotator, unplayed
 from tests.inference.test_proposals import Fixed
 
 pytestmark = pytest.mark.django_db
@@ -98,3 +98,32 @@ def test_evaluation_is_of_proposals_as_they_were_proposed(study: Study, image: S
 
 def test_images_never_proposed_on_are_left_out(study: Study, image: SmearImage):
     assert evaluate({image.pk: TRUTH}).images == 0
+
+
+def test_the_judges_are_the_same_whatever_else_is_asked(study: Study, make_image: Callable[..., SmearImage]):
+    keys = [make_image(study, seed=seed).pk for seed in range(8)]
+    judges = set_aside(keys, 3)
+    assert judges == set_aside(keys[::-1], 3) and len(set(judges)) == 3 and set(judges) < set(keys)
+    assert set_aside(keys, 0) == []
+
+
+def test_next_images_are_those_that_the_worklist_would_give_out(study: Study, make_image: Callable[..., SmearImage]):
+    first, second, third, fourth = (make_image(study, seed=seed, state="proposed") for seed in range(4))
+    for image, fields in [(second, {"learning_rank": 2, "novelty": 0.4}), (third, {"learning_rank": 1})]:
+        SmearImage.objects.filter(pk=image.pk).update(**fields)
+    waiting = [fourth.pk, first.pk, second.pk, third.pk]
+    assert next_images(waiting, 2, "random") == [fourth.pk, first.pk]
+    # What the order says nothing about comes as it was shuffled.
+    assert next_images(waiting, 4, "teaches") == [third.pk, second.pk, fourth.pk, first.pk]
+    assert next_images(waiting, 2, "unlike") == [second.pk, fourth.pk]
+    # None but those that wait, so no judge either.
+    assert next_images([first.pk, second.pk], 4, "teaches") == [second.pk, first.pk]
+
+
+def test_judging_leaves_nothing_behind(study: Study, image: SmearImage):
+    propose(study, Fixed(*PROPOSED), [image])
+    stored = evaluate({image.pk: TRUTH}).scores
+    rows = list(Cell.objects.values_list("pk", flat=True))
+    assert judge(Fixed(*PROPOSED), {image.pk: TRUTH}) == stored
+    assert judge(Fixed(), {image.pk: TRUTH})["map_50"] == 0
+    assert list(Cell.objects.values_list("pk", flat=True)) == rows
