@@ -6,6 +6,8 @@ from typing import Any
 
 # Points of one plotted line that are kept; more cannot be told apart on a page.
 POINTS = 300
+# What is shown of a search (training/search.py): the trial at hand of so many, and the best map so far.
+SEARCHED = ("trial", "trials", "best", "workers")
 
 
 class Tail:
@@ -68,6 +70,7 @@ class Progress:
         for name in ("epoch", "epochs", "eta_seconds", "loss", "map_50", "peak_memory", "images_per_second"):
             if event.get(name) is not None:
                 self.present[name] = event[name]
+        self._take_search(kind, event)
         if kind in ("start", "fold", "log", "continued", "stopped") and event.get("message"):
             self.present["stage"] = str(event["message"])
         if kind == "load":
@@ -82,6 +85,14 @@ class Progress:
             self._advance(float(event["time"]))
         if kind == "done":
             self.present |= {"fraction": 1.0, "eta_seconds": 0}
+
+    def _take_search(self, kind: Any, event: dict[str, Any]) -> None:
+        """What a search says of its trials stands in `present` until the round's own training begins."""
+        if kind in ("trial", "trial_step", "trial_ended"):
+            self.present |= {name: event[name] for name in SEARCHED if event.get(name) is not None}
+        elif kind in ("searched", "start"):
+            for name in (*SEARCHED, "epoch", "epochs", "loss"):
+                self.present.pop(name, None)
 
     def _go_back(self, event: dict[str, Any]) -> None:
         """To the checkpoint: so many seconds of training, and in a fold so many epochs (the last in part)."""

@@ -18,6 +18,7 @@ from django.db import DatabaseError, IntegrityError, OperationalError, connectio
 from django.db.models import Max
 
 from annotation.models import Study
+from training import search_jobs
 from training.beside_previous import changes_since_previous, compared_with_previous
 from training.bundle import BundleError, copy_bundle, read_bundle
 from training.code_version import code_version
@@ -28,8 +29,9 @@ from training.models import LIVE, Bundle, JobState, Judgement, Kind, Round
 from training.parent_choice import AUTO as AUTO
 from training.parent_choice import choose_parent
 from training.progress import Progress, Tail
+from training.search_space import check_trials
 from training.selection import Selection
-from training.settings import SettingsError, resolve_settings
+from training.settings import resolve_settings
 from training.training_process import TrainingProcess, death_sentence
 from training.unchanged import refuse_unchanged
 
@@ -69,8 +71,7 @@ def launch(
     no round is left behind then.
     """
     resolved = resolve_settings(settings or {})
-    if trials < 0:
-        raise SettingsError("The number of search trials must not be negative.")
+    check_trials(trials, resolved)
     chosen_images = selection or Selection()
     Round.bury_dead()
     try:
@@ -156,7 +157,7 @@ def command_for(round_: Round) -> list[str]:
     command += ["--settings", str(round_.folder / "settings.json"), "--seed", str(round_.seed), "--end-with-parent"]
     if round_.parent:
         command += ["--parent", str(round_.parent.folder)]
-    return command
+    return command + search_jobs.arguments_for(round_)
 
 
 def run(round_id: int, *, stopping: Callable[[], bool] = lambda: False, command: Command = command_for) -> None:
@@ -196,6 +197,7 @@ def carry_out(
             round_.fail(f"The round failed by a mistake of the program: {type(error).__name__}: {error}")
         raise
     finally:
+        search_jobs.end_helpers(round_)
         # Of one that failed or was cancelled the checkpoint is kept: it can be resumed.
         if round_.state == JobState.SUCCEEDED:
             shutil.rmtree(round_.folder, ignore_errors=True)
@@ -203,14 +205,22 @@ def carry_out(
 
 def _carry_out(round_: Round, stopping: Callable[[], bool], command: Command, echo: Callable[[str], None]) -> None:
     _prepare(round_)
+    if round_.celery_id:
+        # On the command line there may be no worker to ask.
+        search_jobs.call_helpers(round_)
     progress = Progress()
     events = Tail(round_.folder / "out" / "progress.jsonl")
     log: list[str] = []
-    with TrainingProcess(command(round_), round_.folder, Path(django_settings.BASE_DIR)) as process:
+    trials = search_jobs.Recorder(round_)
+    environment = search_jobs.environment_for(round_)
+    with TrainingProcess(
+        command(round_), round_.folder, Path(django_settings.BASE_DIR), environment=environment
+    ) as process:
         heart = _Heart(round_)
         status = None
         while status is None:
             status = process.wait(TICK_SECONDS)
+            trials.look(last=status is not None)
             for line in events.lines(last=status is not None):
                 progress.take_line(line)
             fresh = process.log_lines(last=status is not None)
@@ -322,6 +332,7 @@ def _finish(round_: Round, result: dict[str, Any] | None) -> None:
         if round_.succeed(
             bundle=row,
             metrics=card["metrics"],
+            searched=result.get("searched"),
             folds=result.get("folds", []),
             seconds=result.get("seconds"),
             comparison=comparison,

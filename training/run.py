@@ -21,6 +21,7 @@ from typing import Any
 
 from training.bundle import BundleError, read_bundle
 from training.contract import ContractError, write_json
+from training.search_space import SearchError, check_trials
 from training.settings import DetectorSettings, SettingsError, parse_assignments, resolve_settings
 from training.snapshot import Snapshot, read_snapshot
 from training.splits import SplitError
@@ -69,6 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         given = json.loads(options.settings.read_text()) if options.settings else {}
         settings = resolve_settings(given | parse_assignments(options.set))
+        check_trials(options.trials, settings)
         snapshot = read_snapshot(options.snapshot)
         options.out.mkdir(parents=True, exist_ok=True)
     except (ContractError, SettingsError, ValueError, OSError) as problem:
@@ -120,6 +122,10 @@ def _train(
     said: list[str] = []
     try:
         parent = open_parent(options.parent)
+        searched: dict[str, Any] | None = None
+        if options.trials:
+            progress = Progress(out / "progress.jsonl", continued=(out / "progress.jsonl").exists())
+            settings, searched = _search(options, snapshot, settings, parent, team, progress.tell, wanted)
         identity = identity_of(snapshot, settings, options.seed, parent)
         result = _made_before(out, identity)
         if team.any(result is not None):
@@ -130,7 +136,8 @@ def _train(
         )
         if team.leads:
             _make_room(out / "bundle", made_here="final" in checkpoint.outcomes)
-            progress = Progress(out / "progress.jsonl", continued=checkpoint.found)
+            if searched is None:
+                progress = Progress(out / "progress.jsonl", continued=checkpoint.found)
 
         def say(sentence: str) -> None:
             progress.tell({"event": "log", "message": sentence})
@@ -141,7 +148,7 @@ def _train(
         round_ = RoundOfDetector(
             snapshot, settings, options.seed, parent, progress.tell, wanted, checkpoint=checkpoint, team=team
         )
-        result = round_.carry_out(out / "bundle")
+        result = round_.carry_out(out / "bundle") | ({"searched": searched} if searched else {})
         if team.leads:
             # Before the checkpoint goes: a process killed in between leaves one or the other.
             write_json(out / "result.json", {"identity": identity, "result": result})
@@ -149,7 +156,7 @@ def _train(
     except Stopped:
         progress.tell({"event": "stopped", "message": "The training was ended; the same command goes on with it."})
         return ENDED
-    except (ContractError, SplitError, BackboneError, FloatingPointError) as problem:
+    except (ContractError, SplitError, SearchError, BackboneError, FloatingPointError) as problem:
         reason = str(problem)
     except (OSError, MemoryError, RuntimeError) as problem:
         if out_of_memory(problem):
@@ -168,6 +175,27 @@ def _train(
     # Last on stderr, which is where whoever started it looks.
     _say(reason)
     return 1
+
+
+def _search(
+    options: argparse.Namespace,
+    snapshot: Snapshot,
+    settings: DetectorSettings,
+    parent: Any,
+    team: Any,
+    tell: Callable[[dict[str, Any]], None],
+    wanted: Callable[[], bool],
+) -> tuple[DetectorSettings, dict[str, Any]]:
+    """Settings that trials found (training/search.py), and what Round.searched keeps. Raises SearchError and others."""
+    # Imported late: a training without a search needs no Optuna.
+    from training.search import ADDRESS, search
+    from training.search_trial import Bench
+
+    if team.size > 1:
+        raise SearchError("A search has one process a trial: start helpers beside it (training.search_help) instead.")
+    bench = Bench.set_up(snapshot, settings, options.seed, parent, wanted, team)
+    address = os.environ.get(ADDRESS, "")
+    return search(bench, options.trials, address=address, name=options.search, out=options.out, tell=tell)
 
 
 @contextlib.contextmanager
@@ -228,6 +256,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--parent", type=Path, metavar="BUNDLE", help="folder of the bundle to start from")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--trials", type=int, default=0, metavar="N", help="search for settings first (search.py)")
+    parser.add_argument("--search", default="search", metavar="NAME", help="what helpers know the search by")
     parser.add_argument("--end-with-parent", action="store_true", help="end when the process that started it has gone")
     parser.add_argument(
         "--checkpoint-seconds",

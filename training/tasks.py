@@ -7,11 +7,11 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.db import connection
 
-from training import rounds, watch
-from training.models import Round
+from training import rounds, search_jobs, watch
+from training.models import Round, SearchHelper
 
 # Its receivers listen in every worker.
-__all__ = ["recover_rounds", "run_round", "stop_rounds", "watch"]
+__all__ = ["help_search", "recover_rounds", "run_round", "stop_rounds", "watch"]
 
 # Memory that the worker shares with the pool processes it forks: a signal reaches only the worker itself. Without a
 # lock, as a pool process that is killed while holding it would block the worker's end.
@@ -21,6 +21,12 @@ _stopping = multiprocessing.RawValue("b", 0)
 @shared_task(name=Round.task_name)
 def run_round(round_id: int) -> None:
     rounds.run(round_id, stopping=lambda: bool(_stopping.value))
+
+
+@shared_task(name=SearchHelper.task_name)
+def help_search(round_id: int) -> None:
+    """Beside the round of this id, whose search asks for help; nothing happens where it needs none any more."""
+    search_jobs.help_with(round_id, stopping=lambda: bool(_stopping.value))
 
 
 @worker_shutting_down.connect

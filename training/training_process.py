@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,10 +30,12 @@ class TrainingProcess:
     """Runs a command in `folder`'s company: its standard error goes to log.txt there, its output to result.txt.
 
     Files and no pipes: a worker that dies takes nothing down by a broken pipe, and the log outlives both. Leaving
-    the context ends the process and everything it started.
+    the context ends the process and everything it started. `environment` is what it gets beside this process's own.
     """
 
-    def __init__(self, command: list[str], folder: Path, working_folder: Path) -> None:
+    def __init__(
+        self, command: list[str], folder: Path, working_folder: Path, *, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._log = Tail(folder / "log.txt")
         self._result = folder / "result.txt"
         with (folder / "log.txt").open("wb") as log, self._result.open("wb") as result:
@@ -42,7 +45,7 @@ class TrainingProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=result,
                 stderr=log,
-                env=KEEP_MEMORY | os.environ | {"PYTHONUNBUFFERED": "1"},
+                env=KEEP_MEMORY | os.environ | {"PYTHONUNBUFFERED": "1"} | dict(environment or {}),
                 # A group of its own: Ctrl-C in a terminal is for us to pass on, and data loaders end with it.
                 start_new_session=True,
                 # A worker killed outright takes it along at once, also while it still loads its libraries.
