@@ -109,6 +109,9 @@ def effort_curve(study: Study) -> Curve:
     for bundle in order:
         number, round_id = _numbered(bundle, made)
         sample = _Sample(by_bundle[bundle], number)
+        if number is None and not (sample.effort.cells or sample.effort.deleted):
+            # Images that an import finished, say: nobody had anything to do there.
+            continue
         gain = None
         if number is not None:
             gain = compare(*before, number, sample) if before else None

@@ -26,7 +26,9 @@ from annotation.moments import Moment
 from training.models import Round
 
 # In the order in which they are drawn, the later above the earlier, and what each is called.
+IGNORED = "ignored"
 KINDS = {
+    IGNORED: "ignored region, unchanged",
     SAME: "unchanged since",
     OPEN: "still a proposal",
     ACCEPTED: "proposal, accepted since",
@@ -110,7 +112,9 @@ def _shape(difference: Difference, image: SmearImage) -> Shape:
         return path_of(border.border, _POINT * max(image.width, image.height)) if border else ""
 
     then, now = path(difference.then), path(difference.now)
-    return Shape(difference.kind, KINDS[difference.kind], then, "" if now == then else now)
+    unchanged = difference.kind == SAME and difference.then is not None and difference.then.ignored
+    kind = IGNORED if unchanged else difference.kind
+    return Shape(kind, KINDS[kind], then, "" if now == then else now)
 
 
 def path_of(border: Border, radius: float) -> str:
