@@ -71,7 +71,7 @@ class WorklistRow:
         if self.sort == ImageOrder.TEACHES and image.learning_rank is not None:
             return f"no. {image.learning_rank:,} to teach"
         if self.sort == ImageOrder.DISAGREE and image.disagreement is not None:
-            return f"{image.disagreement:.0%} disagreement"
+            return f"{image.disagreement:.0%} differ"
         if self.sort == ImageOrder.UNLIKE and image.novelty is not None:
             return f"{max(0.0, 1 - image.novelty):.0%} alike"
         return ""

@@ -137,7 +137,7 @@ def test_cards_show_the_figure_that_the_list_is_sorted_by(study: Study, images: 
         return {row.name: row.order_figure for row in worklist(study, WorklistQuery.parse({"sort": sort})).rows}
 
     assert shown("teaches") == {"a": "no. 2 to teach", "b": "no. 1 to teach", "c": "", "d": "", "new": "", "done": ""}
-    assert shown("disagree")["b"] == "30% disagreement" and shown("disagree")["c"] == ""
+    assert shown("disagree")["b"] == "30% differ" and shown("disagree")["c"] == ""
     assert shown("unlike")["c"] == "10% alike" and shown("unlike")["done"] == ""
     assert set(shown("name").values()) == {""}
 
