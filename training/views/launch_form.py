@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -40,7 +41,7 @@ class LaunchForm(forms.Form):
     parent = forms.ChoiceField(
         label="Start from",
         required=False,
-        help_text="A bundle that saw the patients who judge this round is never its start.",
+        help_text="A bundle that saw the patients who judge this round never starts it.",
     )
     patients = forms.MultipleChoiceField(
         label="Only these patients", required=False, widget=forms.SelectMultiple(attrs={"size": 5})
@@ -73,11 +74,15 @@ class LaunchForm(forms.Form):
 
     ALWAYS = ("images", "validation", "parent")
 
-    def __init__(self, study: Study, user: Any, data: QueryDict | None = None) -> None:
-        super().__init__(data, label_suffix="")
+    def __init__(
+        self, study: Study, user: Any, data: QueryDict | None = None, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        """`settings` are those that the text of other settings begins with."""
+        lines = "\n".join(f"{name}={value}" for name, value in (settings or {}).items())
+        super().__init__(data, label_suffix="", initial={"other": lines})
         # Shown once there is something to override.
         self.unchanged = False
-        self._choices("parent", [(AUTO, "The bundle in use, if allowed"), (NONE, "Scratch"), *_starts(study, user)])
+        self._choices("parent", [(AUTO, "The bundle in use"), (NONE, "Scratch"), *_starts(study, user)])
         patients = Patient.objects.filter(study=study, images__state__in=SmearImage.FINISHED).distinct()
         self._choices("patients", [(code, code) for code in patients.values_list("code", flat=True)])
         labels = Label.objects.filter(group__study=study).order_by("group__order", "order", "pk")
@@ -109,7 +114,7 @@ class LaunchForm(forms.Form):
 
     @property
     def more_is_used(self) -> bool:
-        return any(field.errors or (self.is_bound and field.value() not in _EMPTY) for field in self.more)
+        return any(field.errors or field.value() not in _EMPTY for field in self.more)
 
     def settings(self) -> dict[str, Any]:
         """Of a valid form: the settings that differ from the defaults. Raises SettingsError for a line that is none."""
