@@ -49,6 +49,7 @@ TITLES = {each.name: each.title for each in (*_DIMENSIONS, _EPOCHS)} | {
     "nms": "NMS IoU",
     "score_threshold": "Score threshold",
 }
+LOGARITHMIC = frozenset(each.name for each in _DIMENSIONS if each.log)
 
 
 def space_around(settings: DetectorSettings, epochs: int) -> list[Dimension]:

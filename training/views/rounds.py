@@ -1,5 +1,7 @@
 """The pages of rounds: all of a study, and one that can be watched live."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -20,6 +22,7 @@ from training.settings import HOLDOUT_FOLDS, SettingsError
 from training.unchanged import RoundUnchanged
 from training.views.launch_form import LaunchForm
 from training.views.round_page import duration, facts_context, fold_counts, round_context, since_last_round
+from training.views.search_page import settings_to_copy
 
 PAGE_SIZE = 50
 
@@ -42,7 +45,13 @@ def rounds(request: HttpRequest, study_id: int) -> HttpResponse:
         return _list_page(request, study, form, status=409)
     study = study_for(request.user, study_id)
     Round.bury_dead()
-    return _list_page(request, study, LaunchForm(study, request.user))
+    return _list_page(request, study, LaunchForm(study, request.user, settings=_settings_asked_for(request)))
+
+
+def _settings_asked_for(request: HttpRequest) -> dict[str, Any]:
+    """Of the round that `settings_from` names, where this user may see it; none else."""
+    wanted = request.GET.get("settings_from", "")
+    return settings_to_copy(round_for(request.user, int(wanted))) if wanted.isdecimal() else {}
 
 
 def _list_page(request: HttpRequest, study: Study, form: LaunchForm, status: int = 200) -> HttpResponse:

@@ -1,0 +1,136 @@
+"""What the page of a search shows of its row and of the round's."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from training.models import JobState, Round
+from training.search_jobs import helpers_at_work
+from training.search_space import TITLES
+from training.settings import FIELDS
+from training.views.round_page import duration
+from training.views.search_plots import setting_plots, value_plot
+
+STATES = {
+    "waiting": "Waiting",
+    "running": "Running",
+    "complete": "Done",
+    "pruned": "Ended early",
+    "failed": "Failed",
+}
+# Heights and widths of the plot of importance, in units of its viewBox.
+BAR, GAP, NAMES, BARS = 16, 8, 170, 250
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trial of the table; `place` counts from 1."""
+
+    place: int
+    trial: dict[str, Any]
+    state: str
+    took: str
+    settings: list[str]
+    note: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of the plot of importance."""
+
+    name: str
+    share: float
+    y: int
+    width: float
+
+    @property
+    def end(self) -> float:
+        """Where its number stands."""
+        return NAMES + self.width + 6
+
+
+def trials_shown(round_: Round) -> list[dict[str, Any]]:
+    """All trials in the order in which they began; [] before the search has begun. Costs one query."""
+    search = getattr(round_, "search", None)
+    return search.trials if search is not None else []
+
+
+def search_context(round_: Round) -> dict[str, Any]:
+    """Everything of templates/training/search.html but the study and the role. Costs a few small queries."""
+    trials = trials_shown(round_)
+    complete = [trial for trial in trials if trial["state"] == "complete" and trial["value"] is not None]
+    best = max(complete, key=lambda trial: (trial["value"], -trial["number"]), default=None)
+    places = {trial["number"]: place for place, trial in enumerate(trials, 1)}
+    names = [name for name in TITLES if any(name in trial["settings"] for trial in trials)]
+    searches = round_.state == JobState.RUNNING and "trials" in round_.progress
+    found = round_.searched or {}
+    return {
+        "round": round_,
+        "searches": searches,
+        "workers": 1 + helpers_at_work(round_) if searches else 0,
+        "time_left": duration(round_.progress.get("eta_seconds")),
+        "done": sum(trial["state"] in ("complete", "pruned") for trial in trials),
+        "best": best,
+        "best_place": places[best["number"]] if best else None,
+        "best_settings": settings_shown(best, round_) if best else [],
+        "given": next((t["value"] for t in trials if t["value"] is not None and _is_given(t)), None),
+        "titles": [TITLES[name] for name in names],
+        "rows": [_row(place, trial, names, places, trial is best) for place, trial in enumerate(trials, 1)],
+        "value_plot": value_plot(trials),
+        "setting_plots": setting_plots(trials),
+        "bars": bars_of(found.get("importance") or {}),
+        "bars_height": len(found.get("importance") or {}) * (BAR + GAP) + GAP,
+        "found": found,
+    }
+
+
+def settings_shown(trial: dict[str, Any], round_: Round) -> list[tuple[str, Any, Any]]:
+    """Title, value of the trial, and the value as given (None where there was none) of each setting."""
+    shown = []
+    for name, title in TITLES.items():
+        if name in trial["settings"]:
+            given = round_.settings.get(name)
+            # 0 means that the data decided.
+            shown.append((title, trial["settings"][name], "auto" if name == "epochs" and not given else given))
+    return shown
+
+
+def settings_to_copy(round_: Round) -> dict[str, Any]:
+    """What the form of the next round is filled with: the settings that the search found, and what was set before it.
+
+    Of a round without a search, what differs from the defaults. How it was split is the form's own question.
+    """
+    own = {
+        name: value
+        for name, value in round_.settings.items()
+        if name in FIELDS and value != FIELDS[name].default and name not in ("folds", "validation")
+    }
+    found = (round_.searched or {}).get("settings") or {}
+    return own | {name: value for name, value in found.items() if name in FIELDS}
+
+
+def bars_of(importance: dict[str, float]) -> list[Bar]:
+    most = max(importance.values(), default=0.0) or 1.0
+    ordered = sorted(importance.items(), key=lambda item: -item[1])
+    return [
+        Bar(TITLES.get(name, name), share, GAP + index * (BAR + GAP), round(BARS * share / most, 1))
+        for index, (name, share) in enumerate(ordered)
+    ]
+
+
+def _is_given(trial: dict[str, Any]) -> bool:
+    return trial["number"] == 0 or trial.get("retry_of") == 0
+
+
+def _row(place: int, trial: dict[str, Any], names: list[str], places: dict[int, int], best: bool) -> Row:
+    note = trial.get("problem", "")
+    if trial.get("retry_of") is not None:
+        note = f"trial {places.get(trial['retry_of'], '?')} once more" + (f"; {note}" if note else "")
+    if _is_given(trial) and not note:
+        note = "the settings as given"
+    values = [_short(trial["settings"].get(name)) for name in names]
+    return Row(place, trial, STATES[trial["state"]], duration(trial["seconds"]), values, note, best)
+
+
+def _short(value: Any) -> str:
+    return "" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,135 @@
+"""Plots of a search: the value of each trial with the best so far, and the value against each setting."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from training.search_space import LOGARITHMIC, TITLES
+from training.views.plot import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Line, Mark, Plot, Tick
+
+# Colours of rounds.css: the best so far, trials that ran to their end, trials that were ended early.
+BEST, COMPLETE, PRUNED = 0, 1, 3
+# A small plot of one setting; several stand side by side.
+SMALL = (300, 190)
+
+Scale = Callable[[float], float]
+
+
+def value_plot(trials: Sequence[dict[str, Any]]) -> Plot | None:
+    """The value of each trial, by its number from 1, and the best of those that ran to their end; None before any."""
+    done = [(place, trial) for place, trial in enumerate(trials, 1) if trial["value"] is not None]
+    if not done:
+        return None
+    low, high = _range([trial["value"] for _, trial in done], pad=0.08)
+    x, y = _scales((1.0, max(2.0, float(len(trials)))), (low, high), WIDTH, HEIGHT)
+    best: float | None = None
+    points: list[str] = []
+    end = (0.0, 0.0)
+    for place, trial in done:
+        if trial["state"] == "complete" and (best is None or trial["value"] > best):
+            if best is not None:
+                points.append(f"{x(place)},{y(best)}")
+            best = trial["value"]
+            points.append(f"{x(place)},{y(best)}")
+        if best is not None:
+            end = (x(place), y(best))
+    if best is not None:
+        points.append(f"{end[0]},{end[1]}")
+    count = len(trials)
+    step = max(1, math.ceil(count / 10))
+    return Plot(
+        title="Value by trial",
+        summary=f"mAP@[.5:.95] of {len(done)} trials on the images that compare them"
+        + (f", best {best:.3f}" if best is not None else ""),
+        lines=[
+            Line("best so far", BEST, " ".join(points), *end),
+            # Without points: they name the colours of the marks.
+            Line("ran to its end", COMPLETE, "", 0, 0),
+            Line("ended early", PRUNED, "", 0, 0),
+        ],
+        x_ticks=[Tick(x(place), str(place)) for place in range(1, count + 1, step)],
+        y_ticks=_ticks(low, high, y),
+        x_label="trial",
+        marks=[_mark(trial, place, x(place), y(trial["value"])) for place, trial in done],
+    )
+
+
+def setting_plots(trials: Sequence[dict[str, Any]]) -> list[Plot]:
+    """Value against each setting that was drawn, in the order of the space; none before two trials."""
+    done = [(place, trial) for place, trial in enumerate(trials, 1) if trial["value"] is not None]
+    if len(done) < 2:
+        return []
+    low, high = _range([trial["value"] for _, trial in done], pad=0.1)
+    width, height = SMALL
+    plots = []
+    for name, title in TITLES.items():
+        with_it = [(place, trial) for place, trial in done if name in trial["settings"]]
+        values = [float(trial["settings"][name]) for _, trial in with_it]
+        if len(with_it) < 2:
+            continue
+        log = name in LOGARITHMIC and min(values) > 0
+        told = [math.log10(value) for value in values] if log else values
+        least, most = _range(told, pad=0.06)
+        x, y = _scales((least, most), (low, high), width, height)
+        x_ticks = _decades(least, most, x) if log else _ticks(least, most, x, about=4, whole=name == "epochs")
+        plots.append(
+            Plot(
+                title=title,
+                summary=f"mAP@[.5:.95] against {title.lower()}, {len(with_it)} trials",
+                lines=[],
+                x_ticks=x_ticks,
+                y_ticks=_ticks(low, high, y, about=3),
+                x_label="",
+                width=width,
+                height=height,
+                right=width - RIGHT,
+                bottom=height - BOTTOM,
+                marks=[
+                    _mark(trial, place, x(value), y(trial["value"]), f"{name} {trial['settings'][name]:g}")
+                    for (place, trial), value in zip(with_it, told, strict=True)
+                ],
+            )
+        )
+    return plots
+
+
+def _mark(trial: dict[str, Any], place: int, x: float, y: float, more: str = "") -> Mark:
+    early = " (ended early)" if trial["state"] == "pruned" else ""
+    text = f"Trial {place}: {trial['value']:.3f}{early}{f', {more}' if more else ''}"
+    return Mark(PRUNED if early else COMPLETE, x, y, text)
+
+
+def _range(values: Sequence[float], pad: float) -> tuple[float, float]:
+    """From the least to the greatest with some air; never empty."""
+    least, most = min(values), max(values)
+    air = pad * (most - least) or 0.05 * abs(most) or 0.5
+    return least - air, most + air
+
+
+def _scales(xs: tuple[float, float], ys: tuple[float, float], width: int, height: int) -> tuple[Scale, Scale]:
+    def x(value: float) -> float:
+        return round(LEFT + (width - LEFT - RIGHT) * (value - xs[0]) / (xs[1] - xs[0]), 1)
+
+    def y(value: float) -> float:
+        return round(height - BOTTOM - (height - TOP - BOTTOM) * (value - ys[0]) / (ys[1] - ys[0]), 1)
+
+    return x, y
+
+
+def _ticks(low: float, high: float, place: Scale, about: int = 5, whole: bool = False) -> list[Tick]:
+    """Round numbers within, a step of 1, 2 or 5 times a power of ten apart."""
+    raw = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
+    if whole:
+        step = max(1.0, round(step))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [Tick(place(i * step), f"{round(i * step, 10):g}") for i in range(first, last + 1)]
+
+
+def _decades(low: float, high: float, place: Scale) -> list[Tick]:
+    """Powers of ten within two logarithms, or their doubles and halves too where there are too few."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    factors = (1,) if sum(low <= p <= high for p in powers) >= 3 else (1, 2, 5)
+    found = [(p + math.log10(f), f * 10.0**p) for p in powers for f in factors]
+    return [Tick(place(at), f"{value:g}") for at, value in found if low <= at <= high]
