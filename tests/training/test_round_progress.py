@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from training.pace import Pace, Work
 from training.progress import POINTS, Progress, Tail
 from training.views.plot import line_plot, ticks
 
@@ -74,3 +77,60 @@ def test_a_plot_stays_within_its_axes_and_skips_what_is_no_number() -> None:
     assert len(points) == 3
     assert all(plot.left <= x <= plot.right and plot.top <= y <= plot.bottom for x, y in points)
     assert line_plot("Loss", {"training": []}, x_label="epoch", x_max=1) is None
+
+
+def test_a_training_that_continues_goes_on_from_where_its_bar_and_its_plot_were() -> None:
+    def step(number: int, time: float, eta: float) -> dict[str, object]:
+        return {
+            "event": "step",
+            "time": time,
+            "fold": None,
+            "epoch": 1 + number // 10,
+            "epochs": 10,
+            "step": number,
+            "steps": 100,
+            "loss": 1.0,
+            "eta_seconds": eta,
+        }
+
+    progress = Progress()
+    progress.take({"event": "start", "time": 0.0})
+    for number in range(1, 41):
+        progress.take(step(number, float(number), 100.0 - number))
+    assert progress.present["fraction"] == 0.4
+    # Killed at step 40, hours before; its last checkpoint was at step 30.
+    progress.take({"event": "continued", "time": 9000.0, "seconds": 30.0, "message": "Continues."})
+    assert progress.present["fraction"] == 0.4, "the time that nobody trained is no progress"
+    progress.take({"event": "continued", "time": 9005.0, "fold": None, "place": 3.0, "message": "In epoch 4."})
+    assert max(point["epoch"] for point in progress.curve) == 3.0
+    seen = []
+    for number in range(31, 101):
+        progress.take(step(number, 9005.0 + number - 30, 100.0 - number))
+        seen.append(progress.present["fraction"])
+    assert seen == sorted(seen) and seen[0] == 0.4 and seen[-1] == 1.0
+    assert seen[20] < 0.6, "and it goes on from there, not from the end"
+    epochs = [point["epoch"] for point in progress.curve]
+    assert epochs == sorted(set(epochs)), "what is done again is plotted once"
+
+
+def test_what_a_process_says_of_itself_is_kept() -> None:
+    progress = Progress()
+    progress.take({"event": "load", "done": 12, "images": 40})
+    assert progress.present["stage"] == "Loads images: 12 of 40."
+    progress.take({"event": "step", "step": 1, "steps": 2, "peak_memory": 7, "images_per_second": 2.5, "loss": 1.0})
+    assert (progress.present["peak_memory"], progress.present["images_per_second"]) == (7, 2.5)
+    progress.take({"event": "failed", "reason": "There is no space left on the disk."})
+    assert progress.reason == "There is no space left on the disk."
+
+
+def test_the_time_left_counts_steps_looks_and_later_runs() -> None:
+    pace = Pace(after=Work(steps=10, looks=20))
+    assert pace.left(5, 3) == 0
+    # The first steps warm up, and say little once there are others.
+    for seconds in (9.0, 9.0, 1.0, 1.0, 1.0):
+        pace.stepped(4, seconds)
+    assert pace.images_per_second == 4.0
+    # A look is guessed from what learning from an image takes, until it was measured.
+    assert pace.left(5, 3) == pytest.approx(15 * 1.0 + 23 * 0.4 / 4)
+    pace.looked(2, 1.0)
+    assert pace.left(5, 3) == pytest.approx(15 * 1.0 + 23 * 0.5)
