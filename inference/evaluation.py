@@ -1,14 +1,14 @@
 """How good the present proposals of a study are, against a truth matched by file name."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from annotation.formats.arguments import FormatOptions
 from annotation.formats.truth import Truth, TruthCell, read_truth
 from annotation.models import Cell, SmearImage, Study
 from inference import overlap
-from inference.overlap import Field, Scored, average_precision, precision_recall
+from inference.overlap import Field, Scored, average_precision, best_overlaps, precision_recall
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class Evaluation:
     scores: dict[str, float | None]  # map, map_50, map_75, mar: from all stored proposals
     precision: float | None  # at IoU 0.5, of those that people see
     recall: float | None
+    # For each true cell the IoU of the best of those that people see, 0 where there is none.
+    best_ious: list[float] = field(default_factory=list)
 
 
 def study_truth(study: Study, path: Path, options: FormatOptions) -> tuple[dict[int, list[TruthCell]], Truth]:
@@ -64,5 +66,7 @@ def present_fields(image_ids: Sequence[int], truth: Mapping[int, Sequence[TruthC
 def evaluate(truth: Mapping[int, Sequence[TruthCell]]) -> Evaluation:
     """Score the present proposals against a truth ({image id: cells}); images never proposed on are left out."""
     fields = present_fields(list(truth), truth)
-    precision, recall = precision_recall([shown for _, shown in fields])
-    return Evaluation(len(fields), average_precision([stored for stored, _ in fields]), precision, recall)
+    shown = [seen for _, seen in fields]
+    precision, recall = precision_recall(shown)
+    scores = average_precision([stored for stored, _ in fields])
+    return Evaluation(len(fields), scores, precision, recall, best_overlaps(shown))

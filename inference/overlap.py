@@ -104,6 +104,16 @@ def precision_recall(fields: Sequence[Field], least_iou: float = 0.5) -> tuple[f
     return precision, hits / cells if cells else None
 
 
+def best_overlaps(fields: Sequence[Field]) -> list[float]:
+    """For each true cell, ignored ones left out, the IoU of the proposal that covers it best; 0 where none does."""
+    found: list[float] = []
+    for one in fields:
+        table = overlaps([p.border for p in one.proposals], one.truth)
+        best = table.max(axis=0) if len(one.proposals) else np.zeros(len(one.truth))
+        found += [float(best[j]) for j, true in enumerate(one.truth) if not true.ignored]
+    return found
+
+
 def average_precision(fields: Sequence[Field]) -> dict[str, float | None]:
     """COCO's map, map_50, map_75 and mar over all scores, at most 500 proposals an image; None without any cell."""
     keys = ("map", "map_50", "map_75", "mar")

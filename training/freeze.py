@@ -103,7 +103,10 @@ def lesson_of(manifest: Mapping[str, Any]) -> str:
             "images": [
                 {
                     **{name: image[name] for name in ("sha256", "group", "fold")},
-                    "borders": [[border["border"], border["ignored"]] for border in image["borders"]],
+                    "borders": [
+                        {name: value for name, value in border.items() if name not in ("id", "labels")}
+                        for border in image["borders"]
+                    ],
                 }
                 for image in manifest["images"]
             ]
@@ -179,27 +182,36 @@ def _borders(images: list[SmearImage], labels: Mapping[Any, set[str]]) -> dict[i
         Cell.objects.filter(image__in=images)
         .confirmed()
         .order_by("pk")
-        .values_list("pk", "image_id", "border", "x0", "y0", "x1", "y1", "ignored", "image__width", "image__height")
+        .select_related("image")
+        .only("image", "border", "proposed_border", "x0", "y0", "x1", "y1", "ignored", "image__width", "image__height")
     )
     rows = list(cells)
-    size = median_size(
-        (x0, y0, x1, y1) for _, _, border, x0, y0, x1, y1, ignored, _, _ in rows if not ignored and not is_point(border)
-    )
+    size = median_size((c.x0, c.y0, c.x1, c.y1) for c in rows if not c.ignored and not is_point(c.border))
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for pk, image_id, border, x0, y0, x1, y1, ignored, width, height in rows:
+    for cell in rows:
+        border, ignored, box = cell.border, cell.ignored, (cell.x0, cell.y0, cell.x1, cell.y1)
         if is_point(border):
+            width, height = cell.image.width, cell.image.height
             border, ignored = region_around(border, size, width, height), True
-            x0, y0, x1, y1 = bounds(border, width, height)
-        found[image_id].append(
+            box = bounds(border, width, height)
+        found[cell.image_id].append(
             {
-                "id": str(pk),
+                "id": str(cell.pk),
                 "border": border,
-                "bounds": [x0, y0, x1, y1],
+                "bounds": list(box),
                 "ignored": ignored,
-                "labels": sorted(labels.get(pk, [])),
+                "labels": sorted(labels.get(cell.pk, [])),
+                "outline": not ignored and _is_outline(cell),
             }
         )
     return found
+
+
+def _is_outline(cell: Cell) -> bool:
+    """Whether the border says where the cell's edge runs: no rectangle does, and no ellipse that was put into a box
+    by a detector and left so."""
+    kind = cell.border["kind"]
+    return kind == "polygon" or (kind in ("ellipse", "circle") and cell.border != cell.proposed_border)
 
 
 def _labels(images: list[SmearImage]) -> dict[Any, set[str]]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
@@ -19,11 +20,16 @@ def inside(outlines: Sequence[Tensor], regions: Tensor, bins: int) -> Tensor:
         scale = side / (region[2:] - region[:2]).clamp(min=1e-3)
         # The drawing's dots are points at whole numbers; those of a grid lie half a dot further.
         ring = ((outline - region[:2]) * scale - 0.5).flatten().tolist()
-        canvas = Image.new("L", (side, side))
-        ImageDraw.Draw(canvas).polygon(ring, fill=255)
-        drawn = np.asarray(canvas, dtype=np.float32).reshape(bins, DOTS, bins, DOTS)
-        found[i] = torch.from_numpy(drawn.mean(axis=(1, 3)) / 255)
+        drawn = (_drawn(ring, side, edge=1) + _drawn(ring, side, edge=0)) / 2
+        found[i] = torch.from_numpy(drawn.reshape(bins, DOTS, bins, DOTS).mean(axis=(1, 3)))
     return found
+
+
+def _drawn(ring: list[float], side: int, *, edge: int) -> NDArray[np.float32]:
+    """Pillow's polygons hold the dots of their edge, half of each of which lies outside: with `edge` 0 they do not."""
+    canvas = Image.new("L", (side, side))
+    ImageDraw.Draw(canvas).polygon(ring, fill=1, outline=edge)
+    return np.asarray(canvas, dtype=np.float32)
 
 
 def enlarged(boxes: Tensor, factor: float) -> Tensor:

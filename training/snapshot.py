@@ -30,6 +30,7 @@ _IMAGE = {
     "fold": int,
     "borders": list,
 }
+# And "outline": whether it says where the cell's edge runs, and not only where the cell lies. Absent in old ones: no.
 _BORDER = {"id": str, "border": dict, "bounds": list, "ignored": bool, "labels": list}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from PIL import Image, ImageDraw
 
 from annotation.models import Cell, SmearImage
 from annotation.scheme import study_named
@@ -64,6 +65,24 @@ def test_first_proposals_are_made_and_measured(fields: tuple[Path, Path]):
     assert found["images"] == 6
     # Dark discs on a pale field: what the method is made for.
     assert found["recall"] > 0.8 and found["precision"] > 0.8
+
+
+def test_masks_are_a_truth_that_says_how_well_edges_are_followed(fields: tuple[Path, Path], tmp_path: Path):
+    images, _ = fields
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for seed in range(6):
+        _, discs = disc_field(seed, width=320, height=256, cells=4)
+        mask = Image.new("L", (320, 256))
+        for x, y, r in discs:
+            ImageDraw.Draw(mask).ellipse((x - r, y - r, x + r, y + r), fill=128)
+        mask.save(masks / f"field-{seed}.png")
+    run("import_images", str(images), "--study", "discs", "--annotations", str(masks), "--format", "mask")
+    assert Cell.objects.filter(border__kind="polygon").count() == 24
+    run("propose", "--study", "discs", "--images", "all")
+    (judged,), _ = run("evaluate", "--study", "discs", "--truth", str(masks), "--format", "mask")
+    assert 0 < judged["mean_iou"] <= 1 and 0 < judged["median_iou"] <= 1
+    assert judged["images"] == 6
 
 
 def test_only_images_that_nobody_annotated_receive_proposals_unless_all_are_asked_for(fields: tuple[Path, Path]):

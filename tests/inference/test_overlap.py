@@ -1,6 +1,15 @@
 import pytest
 
-from inference.overlap import Field, Scored, Truth, average_precision, best_matches, precision_recall, share_inside
+from inference.overlap import (
+    Field,
+    Scored,
+    Truth,
+    average_precision,
+    best_matches,
+    best_overlaps,
+    precision_recall,
+    share_inside,
+)
 
 
 def box(x: float, y: float, width: float = 10, height: float = 10) -> dict:
@@ -68,3 +77,14 @@ def test_share_inside_is_the_proposals_own_share():
     assert share_inside(box(0, 0), box(5, 0, 100, 100)) == pytest.approx(0.5)
     assert share_inside(circle(0, 0), circle(0, 0, 100)) == pytest.approx(1)
     assert share_inside(box(0, 0), box(50, 50)) == 0
+
+
+def test_each_true_cell_has_the_proposal_that_covers_it_best():
+    def square(x: float, side: float) -> dict:
+        return {"kind": "polygon", "points": [[x, 0], [x + side, 0], [x + side, side], [x, side]]}
+
+    covered = Field(
+        [Truth(square(0, 10)), Truth(square(100, 10)), Truth(square(200, 10), ignored=True)],
+        [Scored(square(0, 5), 0.9), Scored(square(0, 8), 0.2), Scored(square(200, 10), 0.9)],
+    )
+    assert best_overlaps([covered, Field([Truth(square(0, 10))], [])]) == pytest.approx([0.64, 0, 0])

@@ -140,3 +140,33 @@ def test_freezing_costs_few_queries_whatever_the_size(
         make_annotated(study, seed, patient=f"P{seed}")
     with django_assert_max_num_queries(8):
         freeze(study)
+
+
+def test_an_outline_is_what_a_person_drew_and_no_box_nor_an_ellipse_left_as_proposed(
+    study: Study, make_annotated: Any
+) -> None:
+    image = make_annotated(study, 1, cells=0)
+    run = ProposalRun.objects.create(study=study, bundle="watershed/1", score_threshold=0.5)
+    ellipse = {"kind": "ellipse", "cx": 60, "cy": 60, "rx": 12, "ry": 10, "theta": 0.0}
+    polygon = {"kind": "polygon", "points": [[80, 80], [100, 80], [90, 100]]}
+
+    def cell(border: dict[str, Any], proposed: dict[str, Any] | None = None, **fields: Any) -> str:
+        origin: dict[str, Any] = {"origin": Cell.Origin.DRAWN}
+        if proposed:
+            origin = {"origin": Cell.Origin.PROPOSAL, "run": run, "score": 0.9, "proposed_border": proposed}
+        row = Cell(image=image, **origin, **fields)
+        row.place(border, image)
+        row.save()
+        return str(row.pk)
+
+    expected = {
+        cell({"kind": "rectangle", "x": 0, "y": 0, "width": 20, "height": 20}): False,
+        cell(polygon): True,
+        cell(ellipse): True,
+        cell(ellipse, ellipse): False,
+        cell(ellipse, {**ellipse, "rx": 20}): True,
+        cell(polygon, polygon): True,
+        cell(polygon, ignored=True, ignored_class="smudge"): False,
+    }
+    borders = image_of(freeze(study).manifest, image)["borders"]
+    assert {border["id"]: border["outline"] for border in borders} == expected

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from statistics import fmean, median
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -33,13 +34,10 @@ class Command(BaseCommand):
             raise CommandError("No image of the truth has been proposed on; run propose first.")
         if found.images < len(by_image):
             self.stderr.write(f"{len(by_image) - found.images} images of the truth were never proposed on: left out.")
-        self.stdout.write(
-            json.dumps(
-                {
-                    "images": found.images,
-                    **found.scores,
-                    "precision": found.precision,
-                    "recall": found.recall,
-                }
-            )
-        )
+        line = {"images": found.images, **found.scores, "precision": found.precision, "recall": found.recall}
+        if options["format"] == "mask":
+            # Masks say where the edge runs: how well it is followed is what they are for.
+            overlaps = found.best_ious
+            line["mean_iou"] = fmean(overlaps) if overlaps else None
+            line["median_iou"] = median(overlaps) if overlaps else None
+        self.stdout.write(json.dumps(line))
