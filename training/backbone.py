@@ -25,12 +25,12 @@ class PyramidBackbone(nn.Module):
 
     def __init__(self, name: str, channels: int, frozen_stages: int, *, pretrained: bool) -> None:
         super().__init__()
-        self.body = _body(name, pretrained)
+        self.body = build_body(name, pretrained)
         _freeze_batch_norms(self.body)
         fold_norms(self.body)
         for parameter in _first_stages(self.body, frozen_stages):
             parameter.requires_grad_(False)
-        depths = _features(self.body).channels()[-LEVELS:]
+        depths = feature_info(self.body).channels()[-LEVELS:]
         self.pyramid = FeaturePyramidNetwork(depths, channels, extra_blocks=LastLevelMaxPool())
         self.out_channels = channels
 
@@ -40,14 +40,14 @@ class PyramidBackbone(nn.Module):
         return pyramid
 
 
-def _body(name: str, pretrained: bool) -> nn.Module:
+def build_body(name: str, pretrained: bool) -> nn.Module:
     """The body alone, as features. The default's weights come by pip, others from timm where they can be had."""
     timm_name = "tf_efficientnet_lite0" if name == DEFAULT else name
     if not timm.is_model(timm_name):
         raise BackboneError(f"The backbone {name!r} is not known to timm.")
     from_hub = pretrained and name != DEFAULT
     try:
-        indices = _features(timm.create_model(timm_name, features_only=True, pretrained=False)).reduction()
+        indices = feature_info(timm.create_model(timm_name, features_only=True, pretrained=False)).reduction()
         wanted = tuple(i for i, stride in enumerate(indices) if stride in (8, 16, 32))
         if len(wanted) != LEVELS:
             raise BackboneError(f"The backbone {name!r} has no maps of strides 8, 16 and 32.")
@@ -60,7 +60,7 @@ def _body(name: str, pretrained: bool) -> nn.Module:
     return body
 
 
-def _features(body: nn.Module) -> FeatureInfo:
+def feature_info(body: nn.Module) -> FeatureInfo:
     info = body.feature_info
     assert isinstance(info, FeatureInfo)
     return info

@@ -13,12 +13,11 @@ from safetensors.torch import save_file
 from training.bundle import BundleFiles, write_bundle
 from training.calibration import Calibration
 from training.checkpoint import no_space_or
+from training.code_version import VERSION
 from training.detector import MEAN, STD, CellDetector
 from training.settings import DetectorSettings
 from training.snapshot import Snapshot
 from training.splits import Split
-
-VERSION = "0.1.0"
 
 
 def write_detector(

@@ -25,6 +25,7 @@ class Product:
     """manage.py on one data folder; its embedded services live as long as the benchmark."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.environment = os.environ | {"MARROWLOOP_DATA": str(folder), "MARROWLOOP_LOG_LEVEL": "WARNING"}
         for name in ("DATABASE_URL", "BROKER_URL"):
             self.environment.pop(name, None)
