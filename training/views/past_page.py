@@ -28,7 +28,7 @@ from training.models import Round
 # In the order in which they are drawn, the later above the earlier, and what each is called.
 IGNORED = "ignored"
 KINDS = {
-    IGNORED: "ignored region, unchanged",
+    IGNORED: "ignored, unchanged",
     SAME: "unchanged since",
     OPEN: "still a proposal",
     ACCEPTED: "proposal, accepted since",
