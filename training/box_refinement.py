@@ -51,7 +51,8 @@ class BoxRefinement(nn.Module):
     ) -> list[Tensor]:
         """Boxes (N, 4) of each image, moved once, within the image."""
         moves = self._moves(features, boxes, sizes)
-        moved = self.coder.decode(moves, list(boxes))[:, 0]
+        # Also where nothing was found in any image, of which the coder makes a tensor of another shape.
+        moved = self.coder.decode(moves, list(boxes)).reshape(-1, 4)
         return [
             clip_boxes_to_image(own, size)
             for own, size in zip(moved.split([len(b) for b in boxes]), sizes, strict=True)
