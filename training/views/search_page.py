@@ -74,7 +74,7 @@ def search_context(round_: Round) -> dict[str, Any]:
         "best_place": places[best["number"]] if best else None,
         "best_settings": settings_shown(best, round_) if best else [],
         "given": next((t["value"] for t in trials if t["value"] is not None and _is_given(t)), None),
-        "titles": [TITLES[name] for name in names],
+        "titles": [TITLES[name].removesuffix(" augmentation") for name in names],
         "rows": [_row(place, trial, names, places, trial is best) for place, trial in enumerate(trials, 1)],
         "value_plot": value_plot(trials),
         "setting_plots": setting_plots(trials),

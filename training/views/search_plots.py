@@ -10,7 +10,9 @@ from training.views.plot import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Line, M
 # Colours of rounds.css: the best so far, trials that ran to their end, trials that were ended early.
 BEST, COMPLETE, PRUNED = 0, 1, 3
 # A small plot of one setting; several stand side by side.
-SMALL = (300, 190)
+SMALL = (240, 150)
+# It has no name under its x axis.
+SMALL_BOTTOM = 26
 
 Scale = Callable[[float], float]
 
@@ -21,7 +23,7 @@ def value_plot(trials: Sequence[dict[str, Any]]) -> Plot | None:
     if not done:
         return None
     low, high = _range([trial["value"] for _, trial in done], pad=0.08)
-    x, y = _scales((1.0, max(2.0, float(len(trials)))), (low, high), WIDTH, HEIGHT)
+    x, y = _scales((1.0, max(2.0, float(len(trials)))), (low, high), WIDTH, HEIGHT - BOTTOM)
     best: float | None = None
     points: list[str] = []
     end = (0.0, 0.0)
@@ -70,8 +72,8 @@ def setting_plots(trials: Sequence[dict[str, Any]]) -> list[Plot]:
         log = name in LOGARITHMIC and min(values) > 0
         told = [math.log10(value) for value in values] if log else values
         least, most = _range(told, pad=0.06)
-        x, y = _scales((least, most), (low, high), width, height)
-        x_ticks = _decades(least, most, x) if log else _ticks(least, most, x, about=4, whole=name == "epochs")
+        x, y = _scales((least, most), (low, high), width, height - SMALL_BOTTOM)
+        x_ticks = _decades(least, most, x) if log else _ticks(least, most, x, about=3, whole=name == "epochs")
         plots.append(
             Plot(
                 title=title,
@@ -83,7 +85,7 @@ def setting_plots(trials: Sequence[dict[str, Any]]) -> list[Plot]:
                 width=width,
                 height=height,
                 right=width - RIGHT,
-                bottom=height - BOTTOM,
+                bottom=height - SMALL_BOTTOM,
                 marks=[
                     _mark(trial, place, x(value), y(trial["value"]), f"{name} {trial['settings'][name]:g}")
                     for (place, trial), value in zip(with_it, told, strict=True)
@@ -106,12 +108,12 @@ def _range(values: Sequence[float], pad: float) -> tuple[float, float]:
     return least - air, most + air
 
 
-def _scales(xs: tuple[float, float], ys: tuple[float, float], width: int, height: int) -> tuple[Scale, Scale]:
+def _scales(xs: tuple[float, float], ys: tuple[float, float], width: int, bottom: int) -> tuple[Scale, Scale]:
     def x(value: float) -> float:
         return round(LEFT + (width - LEFT - RIGHT) * (value - xs[0]) / (xs[1] - xs[0]), 1)
 
     def y(value: float) -> float:
-        return round(height - BOTTOM - (height - TOP - BOTTOM) * (value - ys[0]) / (ys[1] - ys[0]), 1)
+        return round(bottom - (bottom - TOP) * (value - ys[0]) / (ys[1] - ys[0]), 1)
 
     return x, y
 
@@ -130,6 +132,6 @@ def _ticks(low: float, high: float, place: Scale, about: int = 5, whole: bool = 
 def _decades(low: float, high: float, place: Scale) -> list[Tick]:
     """Powers of ten within two logarithms, or their doubles and halves too where there are too few."""
     powers = range(math.floor(low), math.ceil(high) + 1)
-    factors = (1,) if sum(low <= p <= high for p in powers) >= 3 else (1, 2, 5)
+    factors = (1,) if sum(low <= p <= high for p in powers) >= 2 else (1, 2, 5)
     found = [(p + math.log10(f), f * 10.0**p) for p in powers for f in factors]
     return [Tick(place(at), f"{value:g}") for at, value in found if low <= at <= high]
