@@ -29,6 +29,8 @@ from training.settings import DetectorSettings
 MOST_GRADIENT = 4.0
 # The end of the schedule, where the rate is small and the weights differ little, is what stopping chooses among.
 EVALUATED_FROM = 0.6
+# Batches among whose images those of like size are put together.
+STRETCH = 8
 
 
 class Stopped(Exception):
@@ -190,10 +192,11 @@ def train_detector(
 
     strengths = Strengths(settings.scale, settings.colour, settings.brightness)
     looks = evaluated(epochs) if stop else []
+    shapes = [(sample.pixels.shape[1], sample.pixels.shape[2]) for sample in samples]
     while place.epoch <= epochs:
         epoch = place.epoch
         model.train()
-        plan = _plan(len(samples), settings.batch, random.Random(f"{seed} {epoch}"))
+        plan = _plan(shapes, settings.batch, random.Random(f"{seed} {epoch}"))
         while place.position < per_epoch:
             if team.any(not wanted()):
                 keep()
@@ -262,16 +265,22 @@ def truth_of(samples: Sequence[Sample]) -> list[Truth]:
     return [{"boxes": sample.boxes, "ignored": sample.ignored} for sample in samples]
 
 
-def _plan(images: int, size: int, rng: random.Random) -> list[list[int]]:
-    """All images once, in random order; the last batch is filled up from the front, so that steps weigh alike."""
-    order = list(range(images))
+def _plan(shapes: Sequence[tuple[int, int]], size: int, rng: random.Random) -> list[list[int]]:
+    """All images once, in random order; the last batch is filled up from the front, so that steps weigh alike.
+
+    Within a stretch of some batches images of like height and width come together: what is smaller than the largest of
+    a batch is padded, and padding is computed like any pixel.
+    """
+    order = list(range(len(shapes)))
     rng.shuffle(order)
+    if len(shapes) >= size:
+        order += order[: -len(order) % size]
     plan = []
-    for start in range(0, len(order), size):
-        chosen = order[start : start + size]
-        if images >= size:
-            chosen += order[: size - len(chosen)]
-        plan.append(chosen)
+    for start in range(0, len(order), STRETCH * size):
+        stretch = sorted(order[start : start + STRETCH * size], key=lambda i: shapes[i])
+        batches = [stretch[at : at + size] for at in range(0, len(stretch), size)]
+        rng.shuffle(batches)
+        plan += batches
     return plan
 
 

@@ -29,6 +29,9 @@ STD = (0.5, 0.5, 0.5)
 RATIOS = (0.7, 1.0, 1.4)
 SCORE_FLOOR = 0.05
 MOST_DETECTIONS = 500
+# From this score on a detection gets an outline; the logits of all others say that there is no cell.
+OUTLINED_FROM = 0.2
+NO_CELL = -20.0
 # The share of an anchor or proposal that lies in an ignored region, from which on it is left out.
 IGNORED_SHARE = 0.5
 
@@ -154,10 +157,13 @@ class CellDetector(FasterRCNN):
                 for one, boxes in zip(found, moved, strict=True):
                     one["boxes"] = boxes
         if self.outline_branch is not None:
-            regions = [enlarged(one["boxes"], GROUND) for one in found]
+            # Best first: the rest are hundreds that nobody will see.
+            likely = [int((one["scores"] >= OUTLINED_FROM).sum()) for one in found]
+            regions = [enlarged(one["boxes"][:few], GROUND) for one, few in zip(found, likely, strict=True)]
             coarse = self.outline_branch.coarse(features, regions, batch.image_sizes)
-            for one, logits in zip(found, coarse.split([len(r) for r in regions]), strict=True):
-                one["coarse"] = logits
+            for one, logits in zip(found, coarse.split(likely), strict=True):
+                none = logits.new_full((len(one["boxes"]) - len(logits), *logits.shape[1:]), NO_CELL)
+                one["coarse"] = torch.cat([logits, none])
         return list(found)
 
 

@@ -206,13 +206,14 @@ def test_a_full_disk_costs_the_checkpoint_and_not_the_training(tmp_path: Path) -
 class Die:
     """Ends a round at the nth event of a kind."""
 
-    def __init__(self, kind: str, count: int, fold: int | None = None) -> None:
-        self.kind, self.left, self.fold = kind, count, fold
+    def __init__(self, kind: str, count: int, fold: int | None = None, text: str = "") -> None:
+        self.kind, self.left, self.fold, self.text = kind, count, fold, text
         self.events: list[dict[str, Any]] = []
 
     def __call__(self, event: dict[str, Any]) -> None:
         self.events.append(event)
-        if event["event"] == self.kind and event.get("fold") == self.fold:
+        fits = event["event"] == self.kind and event.get("fold") == self.fold
+        if fits and self.text in event.get("message", ""):
             self.left -= 1
             if self.left == 0:
                 raise Killed
@@ -233,7 +234,7 @@ def test_a_round_killed_anywhere_makes_the_same_bundle(tmp_path: Path, at_each_s
     quiet = Die("never", 0)
     (tmp_path / "whole").mkdir()
     whole = round_of(None, quiet).carry_out(tmp_path / "whole" / "bundle")
-    deaths = [Die("step", 2), Die("epoch", 2), Die("log", 3)]
+    deaths = [Die("step", 2), Die("epoch", 2), Die("log", 1, text="Judged")]
     if folds:
         deaths = [Die("step", 2, fold=0), Die("fold", 1, fold=1), Die("step", 2, fold=1), Die("step", 1)]
     path = tmp_path / "out" / "checkpoint.pt"

@@ -1,16 +1,19 @@
 """The network, its data and its loop: boxes stay on their cells, ignored regions teach nothing, and it learns."""
 
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.training.snapshots import border, disc_field, disc_snapshot
 from training.augmentation import Strengths, View, augment, rescale, turn
 from training.detection_data import Sample, anchor_sides, load_sample, training_size
 from training.detection_metrics import best_threshold, coco_metrics, corrections
-from training.detection_training import detect, epochs_for, train_detector, truth_of
+from training.detection_training import _plan, detect, epochs_for, train_detector, truth_of
 from training.detector import Architecture, build_detector, share_in
 from training.settings import DetectorSettings
 from training.snapshot import SnapshotError, read_snapshot
@@ -146,6 +149,23 @@ def test_the_threshold_is_where_people_correct_least():
     assert corrections(found, truth, 0.5) == 1  # one is to be moved, the ignored one left alone
     assert corrections(found, truth, 0.1) == 2  # and one more to be deleted
     assert 0.4 < best_threshold(found, truth) <= 0.8
+
+
+@given(st.lists(st.sampled_from([(300, 400), (400, 400), (400, 300)]), min_size=1, max_size=90), st.integers(1, 8))
+def test_each_image_comes_once_an_epoch_and_the_last_batch_is_filled(shapes: list[tuple[int, int]], size: int):
+    plan = _plan(shapes, size, random.Random(3))
+    assert plan == _plan(shapes, size, random.Random(3))
+    counts = Counter(image for batch in plan for image in batch)
+    assert set(counts) == set(range(len(shapes)))
+    filled = -len(shapes) % size if len(shapes) >= size else 0
+    assert sum(counts.values()) == len(shapes) + filled
+    assert {len(batch) for batch in plan} == {min(size, len(shapes))}
+
+
+def test_batches_hold_images_of_like_size():
+    shapes = [(300, 400), (400, 300)] * 60
+    mixed = [batch for batch in _plan(shapes, 4, random.Random(0)) if len({shapes[i] for i in batch}) > 1]
+    assert len(mixed) <= 4  # one a stretch, where the sizes meet
 
 
 def test_few_images_are_looked_at_more_often():
