@@ -43,6 +43,9 @@ PICKED_UP_SECONDS = 60.0
 # And so soon after the last kill it must have ended: loading torch takes its time where other programs compute too.
 END_SECONDS = 240.0
 SETTINGS = {"size": 96, "epochs": 40, "pyramid": 16, "batch": 2, "threads": 1, "lr": 0.001, "frozen_stages": 7}
+# Steps that this makes; and how long one waits at most until so many have been taken.
+STEPS = 80
+MOMENT_SECONDS = 90.0
 TARGETS = ("training process", "worker", "pool process", "annotator", "everything")
 
 
@@ -221,6 +224,21 @@ class World:
     def ended(self) -> bool:
         return self.round.reload().is_ended
 
+    def steps(self) -> int:
+        """How many steps of the present round have been told of, those that were done again counted again."""
+        progress = self.round.folder / "out" / "progress.jsonl"
+        return (
+            progress.read_text(encoding="utf-8", errors="replace").count('"event": "step"') if progress.exists() else 0
+        )
+
+    def wait_for_a_moment(self) -> None:
+        """Until some moment between the round's message and its end; mostly within its steps, now and then before."""
+        if self.rng.random() < 0.25:
+            self.wait(lambda: False, self.rng.uniform(0, 8))
+            return
+        wanted = self.steps() + self.rng.randint(1, STEPS)
+        self.wait(lambda: self.ended() or self.steps() >= wanted, MOMENT_SECONDS)
+
     def picked_up(self, since: datetime) -> bool:
         """Whether it has ended, or a worker that lives has been at work on it since then."""
         round_ = self.round.reload()
@@ -259,9 +277,7 @@ def wreak(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         for number in range(1, kills + 1):
             if world.ended():
                 world.launch(number)
-            # Anywhere between its message and its end; mostly in its training.
-            world.wait(lambda: bool(world.processes()["training process"]) or world.ended(), 30)
-            world.wait(lambda: False, world.rng.uniform(0, 12) if world.rng.random() < 0.8 else 0)
+            world.wait_for_a_moment()
             at = timezone.now()
             world.kill_one()
             took = world.wait(partial(world.picked_up, at), PICKED_UP_SECONDS)
@@ -289,7 +305,7 @@ def wreak(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         "killed": dict(world.killed),
         "changes_confirmed": world.confirmed,
         "rounds": dict(Counter(r.state for r in rounds)),
-        "rounds_continued_from_a_checkpoint": sum("Continues from the checkpoint" in r.log for r in rounds),
+        "continued_from_a_checkpoint": sum(r.log.count("Continues from the checkpoint") for r in rounds),
         "reasons": dict(Counter(r.reason for r in rounds if r.reason)),
         "longest_pick_up_seconds": round(world.longest_pick_up, 1),
         "silence_seconds": settings.JOB_SILENCE_SECONDS,
