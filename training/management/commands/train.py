@@ -111,6 +111,8 @@ def result_of(round_: Round) -> dict[str, Any]:
     }
     if round_.folds:
         result["folds"] = round_.folds
+    if round_.searched:
+        result["searched"] = round_.searched
     return result
 
 
