@@ -16,7 +16,7 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHe
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
-from torchvision.ops import MultiScaleRoIAlign, box_area
+from torchvision.ops import MultiScaleRoIAlign, box_area, nms
 
 from training.backbone import LEVELS, PyramidBackbone
 from training.box_refinement import BoxRefinement
@@ -156,6 +156,10 @@ class CellDetector(FasterRCNN):
                 moved = self.box_refinement(features, [one["boxes"] for one in found], batch.image_sizes)
                 for one, boxes in zip(found, moved, strict=True):
                     one["boxes"] = boxes
+            for one in found:
+                # Two that lay apart may have been moved onto one cell.
+                kept = nms(one["boxes"], one["scores"], self.architecture.nms)
+                one |= {name: values[kept] for name, values in one.items()}
         if self.outline_branch is not None:
             # Best first: the rest are hundreds that nobody will see.
             likely = [int((one["scores"] >= OUTLINED_FROM).sum()) for one in found]
