@@ -33,6 +33,8 @@ from typing import TYPE_CHECKING, Any
 import django
 import psutil
 
+from config.keeper import die_with_parent
+
 if TYPE_CHECKING:
     from training.models import Round
 
@@ -122,6 +124,8 @@ class World:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                # Nothing of this world outlives it.
+                preexec_fn=die_with_parent(signal.SIGKILL),
             )
 
     def processes(self) -> dict[str, list[psutil.Process]]:
