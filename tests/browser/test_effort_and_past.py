@@ -89,6 +89,7 @@ def test_the_link_leads_to_whichever_image_is_open(
     worked: Round, image: SmearImage, annotator: User, page_of: Any
 ) -> None:
     page = page_of(annotator, f"/images/{image.pk}/")
+    page.wait_for_selector("#editor[data-ready=true]")
     page.get_by_label("Next image").click()
     following = SmearImage.objects.filter(pk__gt=image.pk).order_by("pk").first()
     assert following is not None

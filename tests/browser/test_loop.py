@@ -194,6 +194,7 @@ def test_the_loop(study: Study, annotator: User, admin: User, field: SmearImage,
     page.get_by_role("link", name=study.name).click()
     page.get_by_role("link", name="Rounds").click()
     expect(page.locator(".rounds-since")).to_contain_text("5 annotated images to learn from")
+    page.get_by_text("More", exact=True).click()
     page.get_by_label("Epochs").fill(str(EPOCHS))
     page.get_by_role("button", name="Launch round").click()
     page.wait_for_url("**/rounds/*/")

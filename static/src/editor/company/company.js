@@ -47,6 +47,8 @@ export class Company extends EventTarget {
   }
 
   #leave() {
+    // The page may go before its image has come.
+    if (!this.#session) return;
     const { image } = this.#session;
     this.#connection
       .post(this.#url(image.id), { since: this.#since, leaving: true }, { keepalive: true })
@@ -54,6 +56,7 @@ export class Company extends EventTarget {
   }
 
   #soon(delay) {
+    if (!this.#session) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#ask(), delay);
   }
