@@ -19,6 +19,7 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import MultiScaleRoIAlign, box_area, nms
 
 from training.backbone import LEVELS, PyramidBackbone
+from training.box_overlap import IGNORED_SHARE
 from training.box_refinement import BoxRefinement
 from training.outline_branch import GROUND, OutlineBranch
 from training.outline_targets import enlarged
@@ -32,8 +33,6 @@ MOST_DETECTIONS = 500
 # From this score on a detection gets an outline; the logits of all others say that there is no cell.
 OUTLINED_FROM = 0.2
 NO_CELL = -20.0
-# The share of an anchor or proposal that lies in an ignored region, from which on it is left out.
-IGNORED_SHARE = 0.5
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import torch
 from training.bundle import BundleError, BundleFiles, read_bundle
 from training.calibration import Calibration, fit_calibration
 from training.checkpoint import Checkpoint
+from training.corrections import DEFAULT_THRESHOLD, best_threshold
 from training.detection_data import Sample, load_sample
-from training.detection_metrics import DEFAULT_THRESHOLD, Detections, best_threshold, coco_metrics
+from training.detection_metrics import Detections, coco_metrics
 from training.detection_training import (
     Step,
     Stopped,

@@ -10,7 +10,7 @@ MOST_TRIALS = 500
 # The schedule may become so much shorter or longer than the one as given.
 SHORTER, LONGER = 0.6, 1.5
 # IoUs that are tried on what a trial's network found; no network is trained for them. The score thresholds tried with
-# them are those of training/detection_metrics.py.
+# them are those of training/corrections.py.
 NMS_CHOICES = (0.3, 0.4, 0.5, 0.6, 0.7)
 
 

@@ -12,8 +12,9 @@ from torchvision.ops import nms as suppressed
 
 from training.bundle import BundleFiles
 from training.calibration import fit_calibration
+from training.corrections import best_threshold, corrections
 from training.detection_data import Sample, load_sample
-from training.detection_metrics import Detections, best_threshold, coco_metrics, corrections
+from training.detection_metrics import Detections, coco_metrics
 from training.detection_training import Step, Stopped, detect, epochs_for, train_detector, truth_of
 from training.detector_start import LEAST_OUTLINES, outlines_in, starting_network, starting_size
 from training.devices import ALONE, Team
@@ -154,7 +155,7 @@ def judge(model: FasterRCNN, bench: Bench, given_nms: float) -> Judged:
     loose = fit_calibration(loose, truth).applied(loose)
 
     def cost(iou: float, threshold: float) -> int:
-        return corrections([without_doubles(one, iou) for one in loose], truth, threshold)
+        return corrections([without_doubles(one, iou) for one in loose], truth, [threshold])[0].total
 
     # One after the other, and the first once more: all pairs would cost more than the network's pass.
     threshold = best_threshold([without_doubles(one, given_nms) for one in loose], truth)
@@ -162,7 +163,8 @@ def judge(model: FasterRCNN, bench: Bench, given_nms: float) -> Judged:
     found = [without_doubles(one, iou) for one in loose]
     threshold = best_threshold(found, truth)
     metrics = coco_metrics(found, truth)
-    return Judged(metrics["map"], metrics["map_50"], corrections(found, truth, threshold), iou, threshold)
+    asked = corrections(found, truth, [threshold])[0].total
+    return Judged(metrics["map"], metrics["map_50"], asked, iou, threshold)
 
 
 def without_doubles(found: Detections, iou: float) -> Detections:

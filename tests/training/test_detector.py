@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.training.snapshots import border, disc_field, disc_snapshot
 from training.augmentation import Strengths, View, augment, rescale, turn
 from training.detection_data import Sample, anchor_sides, load_sample, training_size
-from training.detection_metrics import best_threshold, coco_metrics, corrections
+from training.detection_metrics import coco_metrics
 from training.detection_training import _plan, detect, epochs_for, train_detector, truth_of
 from training.detector import Architecture, build_detector, share_in
 from training.settings import DetectorSettings
@@ -128,27 +128,6 @@ def test_180_perfect_boxes_score_1():
     found = [{"boxes": boxes, "scores": torch.linspace(0.5, 0.9, 180)}]
     metrics = coco_metrics(found, [{"boxes": boxes, "ignored": torch.zeros(0, 4)}])
     assert metrics == pytest.approx({"map": 1, "map_50": 1, "map_75": 1, "mar": 1})
-
-
-def test_the_threshold_is_where_people_correct_least():
-    truth = [
-        {
-            "boxes": torch.tensor([[0.0, 0.0, 10.0, 10.0], [20.0, 0.0, 30.0, 10.0]]),
-            "ignored": torch.tensor([[80.0, 0.0, 99.0, 20.0]]),
-        }
-    ]
-    found = [
-        {
-            "boxes": torch.tensor(
-                [[0.0, 0.0, 10.0, 10.0], [20.0, 0.0, 30.0, 14.9], [50.0, 0.0, 60.0, 10.0], [82.0, 2.0, 90.0, 10.0]]
-            ),
-            "scores": torch.tensor([0.9, 0.8, 0.4, 0.95]),
-        }
-    ]
-    assert corrections(found, truth, 0.99) == 2  # both are to be drawn
-    assert corrections(found, truth, 0.5) == 1  # one is to be moved, the ignored one left alone
-    assert corrections(found, truth, 0.1) == 2  # and one more to be deleted
-    assert 0.4 < best_threshold(found, truth) <= 0.8
 
 
 @given(st.lists(st.sampled_from([(300, 400), (400, 400), (400, 300)]), min_size=1, max_size=90), st.integers(1, 8))
