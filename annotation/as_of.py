@@ -1,7 +1,7 @@
 """Borders, labels and states of images as they were at a moment, read from the history that the database keeps.
 
-Its triggers (django-pghistory) write each version of a cell, a label, a text and an image's state with the time at
-which the transaction began. History of a proposal begins when a person touches it; until then its row holds the
+Its triggers (django-pghistory) write each version of a cell, a label, a text and an image's state with the time of the
+database's clock, under the lock on the image's row (annotation/revision.py). History of a proposal begins when a person touches it; until then its row holds the
 original. So what cannot be told of the past are the proposals that nobody touched and a later run replaced
 (`proposals_lost`), and whether a proposal was shown is judged by what its row says now.
 """
@@ -67,8 +67,10 @@ def borders_as_of(image_ids: Collection[int], moment: datetime | None) -> dict[i
     """The cells of these images at a moment (None: now) by image, in the order in which they came; deleted ones and
     open proposals are among them. Two queries, however many there are."""
     moment = moment or timezone.now()
+    # Of what people drew or brought, its history tells since when it is there: Cell.created_at is by another clock.
     cells = (
-        Cell.objects.filter(image__in=image_ids, created_at__lte=moment)
+        Cell.objects.filter(image__in=image_ids)
+        .exclude(origin=Cell.Origin.PROPOSAL, created_at__gt=moment)
         .select_related("run")
         .order_by("created_at", "pk")
     )

@@ -94,6 +94,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 86_400}
 # A worker writes to its job about every second; after so long a silence it is taken for dead.
 JOB_SILENCE_SECONDS = environment.integer("MARROWLOOP_JOB_SILENCE", 45, 2, 3600)
 
+# --- history ---
+# When a change was written, under the lock on its image, and not when its transaction began: that may have waited for
+# the lock, and would be taken for older than what it came after (training/freeze.py).
+PGHISTORY_CREATED_AT_FUNCTION = "CLOCK_TIMESTAMP()"
+
 # --- people ---
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},

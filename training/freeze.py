@@ -3,15 +3,18 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
 from annotation.borders import bounds, is_point
 from annotation.label_choice import current_choice
 from annotation.models import Cell, CellLabel, CellText, Label, LabelGroup, SmearImage, Study
 from annotation.points import median_size, region_around
+from annotation.revision import still_moment
 from annotation.store import ImageStore
 from training.contract import content_hash
 from training.selection import Selection, SelectionError
@@ -32,20 +35,36 @@ class FrozenSnapshot:
     counts: dict[str, Any]
     # The hash of the part that a detector learns from.
     lesson: str
+    # The moment that it holds, by the database's clock.
+    at: datetime
 
 
 def freeze(study: Study, selection: Selection | None = None) -> FrozenSnapshot:
     """Write the study's finished images, or those selected, as a snapshot folder named by its hash; the same data is
     written once.
 
-    Costs ten queries at most, and a hard link an image. Raises RoundRefused where there is nothing to learn from, the
-    selection names what the study does not have, or an image is gone from the store.
+    Costs fifteen queries at most, and a hard link an image. Raises RoundRefused where there is nothing to learn from,
+    the selection names what the study does not have, or an image is gone from the store. Outside of a transaction
+    people wait while it reads, and no longer.
     """
-    selection = selection or Selection()
+    manifest, files, at = _read(study, selection or Selection())
+    try:
+        folder = write_snapshot(manifest, files, Path(settings.SNAPSHOT_FOLDER))
+    except SnapshotError as error:
+        raise RoundRefused(str(error)) from error
+    except OSError as error:
+        raise RoundRefused(f"The snapshot cannot be written: {error.strerror}.") from error
+    return FrozenSnapshot(folder.name, folder, manifest, count(manifest), lesson_of(manifest), at)
+
+
+@transaction.atomic
+def _read(study: Study, selection: Selection) -> tuple[dict[str, Any], dict[str, Path], datetime]:
+    """The manifest of the present, the files of its images by sha256, and when that was. Raises RoundRefused."""
     try:
         selection.check(study)
     except SelectionError as error:
         raise RoundRefused(str(error)) from error
+    at = still_moment(study)
     if not SmearImage.objects.filter(study=study).finished().exists():
         raise RoundRefused(f"The study {study.name} has no annotated image to learn from.")
     images = list(selection.images(study).select_related("patient").prefetch_related("names"))
@@ -84,13 +103,7 @@ def freeze(study: Study, selection: Selection | None = None) -> FrozenSnapshot:
     if not any(not border["ignored"] for image in manifest["images"] for border in image["borders"]):
         which = "annotated" if selection == Selection() else "selected"
         raise RoundRefused(f"The {which} images of the study {study.name} hold no cell to learn from.")
-    try:
-        folder = write_snapshot(manifest, files, Path(settings.SNAPSHOT_FOLDER))
-    except SnapshotError as error:
-        raise RoundRefused(str(error)) from error
-    except OSError as error:
-        raise RoundRefused(f"The snapshot cannot be written: {error.strerror}.") from error
-    return FrozenSnapshot(folder.name, folder, manifest, count(manifest), lesson_of(manifest))
+    return manifest, files, at
 
 
 def lesson_of(manifest: Mapping[str, Any]) -> str:

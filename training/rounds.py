@@ -74,10 +74,12 @@ def launch(
     check_trials(trials, resolved)
     chosen_images = selection or Selection()
     Round.bury_dead()
+    _refuse_beside_live(study)
+    # Not within the transaction below: people would wait until the files are written too.
+    frozen = freeze(study, chosen_images)
     try:
         with transaction.atomic():
             _one_at_a_time(study)
-            frozen = freeze(study, chosen_images)
             chosen, note = choose_parent(study, parent, frozen, resolved, user)
             if not again:
                 refuse_unchanged(
@@ -105,6 +107,9 @@ def launch(
                 parent=chosen,
                 log=f"Learns from {chosen_images.words}.\n{note}\n",
             )
+            # What the history says of this moment is what was frozen; the web server's own clock may be another.
+            Round.objects.filter(pk=round_.pk).update(created_at=frozen.at)
+            round_.created_at = frozen.at
             if at_once:
                 round_.claim()
             else:
@@ -140,9 +145,13 @@ def resume(round_: Round, by: str = "", *, at_once: bool = False) -> None:
 
 
 def _one_at_a_time(study: Study, but: Round | None = None) -> None:
-    """Serialise launches of a study. Raises RoundRefused while a round of it (`but` this one) is live."""
-    # Not FOR UPDATE, which would hold up whoever adds an image meanwhile.
+    """Serialise launches of a study. Raises RoundRefused as _refuse_beside_live."""
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+    _refuse_beside_live(study, but)
+
+
+def _refuse_beside_live(study: Study, but: Round | None = None) -> None:
+    """Raises RoundRefused while a round of the study (`but` this one) is live."""
     live = Round.objects.filter(study=study, kind=Kind.DETECTOR, state__in=LIVE).first()
     if live is not None and live != but:
         raise RoundRefused(f"Round {live.number} of this study is {live.get_state_display().lower()} already.")

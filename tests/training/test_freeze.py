@@ -138,7 +138,7 @@ def test_freezing_costs_few_queries_whatever_the_size(
 ) -> None:
     for seed in range(5):
         make_annotated(study, seed, patient=f"P{seed}")
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(13):
         freeze(study)
 
 

@@ -2,12 +2,18 @@
 
 import io
 import json
+import threading
+import time
 import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
@@ -25,7 +31,7 @@ from training.rounds import launch
 from training.snapshot import read_snapshot
 from training.views.past_page import path_of
 
-# History is told by the time at which a transaction began: each change needs one of its own.
+# Locks, and transactions of several people.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -117,6 +123,49 @@ def image(annotated_study: Study, make_image: Any, annotator: User) -> SmearImag
     apply(image.pk, annotator, [change("accept", kept.pk, 1), change("create", uuid.uuid4(), 0, border=SQUARE)])
     set_state(image.pk, annotator, "annotated")
     return image
+
+
+def draw_in_a_transaction(image: SmearImage, user: User, before: Callable[[], Any], after: Callable[[], Any]) -> UUID:
+    """Somebody else's border on the image, by a thread: `before` and `after` are called in its open transaction."""
+    cell = uuid.uuid4()
+    try:
+        with transaction.atomic():
+            # The transaction begins with its first query.
+            User.objects.get(pk=user.pk)
+            before()
+            apply(image.pk, user, [change("create", cell, 0, border=LARGER)])
+            after()
+    finally:
+        connection.close()
+    return cell
+
+
+def test_a_change_that_is_in_the_making_at_a_launch_is_waited_for(
+    image: SmearImage, annotator: User, no_broker: Any
+) -> None:
+    drawn = threading.Event()
+    with ThreadPoolExecutor(1) as somebody:
+        # Its transaction stays open for a while after the launch has begun.
+        cell = somebody.submit(draw_in_a_transaction, image, annotator, int, lambda: drawn.set() or time.sleep(0.3))
+        assert drawn.wait(10)
+        round_ = launch(image.study)
+        assert str(cell.result(10)) in frozen_borders(round_)[image.sha256]
+    assert finished_borders(image.study, round_) == frozen_borders(round_)
+
+
+def test_a_change_after_a_launch_is_none_of_its_past_however_early_its_transaction_began(
+    image: SmearImage, annotator: User, no_broker: Any
+) -> None:
+    begun, launched = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(1) as somebody:
+        cell = somebody.submit(
+            draw_in_a_transaction, image, annotator, lambda: begun.set() or launched.wait(10), lambda: None
+        )
+        assert begun.wait(10)
+        round_ = launch(image.study)
+        launched.set()
+        assert str(cell.result(10)) not in frozen_borders(round_)[image.sha256]
+    assert finished_borders(image.study, round_) == frozen_borders(round_)
 
 
 @pytest.fixture
