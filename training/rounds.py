@@ -1,4 +1,4 @@
-"""A round from the launch to its end. The page, the API and the command line all come through here."""
+"""A round that was launched, in the hands of a worker: from the claim to its end."""
 
 import contextlib
 import errno
@@ -8,32 +8,23 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
-from django.db.models import Max
+from django.db import DatabaseError, OperationalError, connection, transaction
 
-from annotation.models import Study
 from training import search_jobs
-from training.beside_previous import changes_since_previous, compared_with_previous
+from training.beside_previous import compared_with_previous
 from training.bundle import BundleError, copy_bundle, read_bundle
 from training.code_version import code_version
-from training.freeze import RoundRefused, freeze
 from training.judged import NAME as JUDGED
 from training.judged import JudgedError, read_judged
-from training.models import LIVE, Bundle, JobState, Judgement, Kind, Round
-from training.parent_choice import AUTO as AUTO
-from training.parent_choice import choose_parent
+from training.models import Bundle, JobState, Judgement, Round
 from training.progress import Progress, Tail
-from training.search_space import check_trials
-from training.selection import Selection
-from training.settings import resolve_settings
 from training.training_process import TrainingProcess, death_sentence
-from training.unchanged import refuse_unchanged
 
 logger = logging.getLogger(__name__)
 
@@ -44,120 +35,6 @@ STOPPING_GRACE_SECONDS = 2.0
 # A database that restarts must not cost hours of training; but before the silence counts as death, this share of it.
 DATABASE_PATIENCE = 0.7
 Command = Callable[[Round], list[str]]
-
-
-# --- launching ---
-
-
-def launch(
-    study: Study,
-    user: Any = None,
-    settings: Mapping[str, Any] | None = None,
-    *,
-    seed: int = 0,
-    parent: str | None = AUTO,
-    selection: Selection | None = None,
-    trials: int = 0,
-    again: bool = False,
-    at_once: bool = False,
-) -> Round:
-    """Freeze the study's finished images, or those selected, and queue a round on them; `at_once` claims it for the
-    caller instead.
-
-    `settings` are those that differ from the defaults, as typed values or as text. `parent` is the id of a bundle
-    (training/parent_choice.py), AUTO, or None for none. `trials` search for settings before. `again` trains also what
-    an earlier round has learned already. Raises RoundRefused with one sentence where no round can be trained on the
-    study now (RoundUnchanged where there is nothing new to learn), and SettingsError for settings that make no sense;
-    no round is left behind then.
-    """
-    resolved = resolve_settings(settings or {})
-    check_trials(trials, resolved)
-    chosen_images = selection or Selection()
-    Round.bury_dead()
-    _refuse_beside_live(study)
-    # Not within the transaction below: people would wait until the files are written too.
-    frozen = freeze(study, chosen_images)
-    try:
-        with transaction.atomic():
-            _one_at_a_time(study)
-            chosen, note = choose_parent(study, parent, frozen, resolved, user)
-            if not again:
-                refuse_unchanged(
-                    study,
-                    frozen,
-                    resolved,
-                    seed=seed,
-                    trials=trials,
-                    parent=chosen,
-                    start_is_auto=parent == AUTO,
-                )
-            number = (Round.objects.filter(study=study).aggregate(last=Max("number"))["last"] or 0) + 1
-            round_ = Round.objects.create(
-                study=study,
-                number=number,
-                requested_by=user,
-                settings=resolved.as_dict(),
-                seed=seed,
-                selection=chosen_images.as_json(),
-                trials=trials,
-                snapshot=frozen.hash,
-                lesson=frozen.lesson,
-                counts=frozen.counts,
-                data_changes=changes_since_previous(study, frozen),
-                parent=chosen,
-                log=f"Learns from {chosen_images.words}.\n{note}\n",
-            )
-            # What the history says of this moment is what was frozen; the web server's own clock may be another.
-            Round.objects.filter(pk=round_.pk).update(created_at=frozen.at)
-            round_.created_at = frozen.at
-            if at_once:
-                round_.claim()
-            else:
-                round_.enqueue()
-    except IntegrityError as error:
-        raise RoundRefused("Another round of this study has just been launched.") from error
-    return round_
-
-
-def resume(round_: Round, by: str = "", *, at_once: bool = False) -> None:
-    """Put a round that failed or was cancelled back into the queue, to go on from its last checkpoint; `at_once`
-    claims it for the caller instead. Raises RoundRefused with one sentence where that cannot be."""
-    Round.bury_dead()
-    try:
-        with transaction.atomic():
-            _one_at_a_time(round_.study, but=round_)
-            if not round_.snapshot_folder.is_dir():
-                raise RoundRefused(f"Round {round_.number} cannot be resumed: its snapshot is gone.")
-            if round_.parent is not None and not round_.parent.folder.is_dir():
-                raise RoundRefused(
-                    f"Round {round_.number} cannot be resumed: the files of bundle {round_.parent_id} are gone."
-                )
-            note = f"Resumed{f' by {by}' if by else ''}.\n"
-            if not round_.reopen(deaths=0, log_more=note):
-                state = round_.reload().get_state_display().lower()
-                raise RoundRefused(f"Round {round_.number} cannot be resumed: it is {state}.")
-            if at_once:
-                round_.claim()
-            else:
-                round_.enqueue()
-    except IntegrityError as error:
-        raise RoundRefused("Another round of this study has just been launched.") from error
-
-
-def _one_at_a_time(study: Study, but: Round | None = None) -> None:
-    """Serialise launches of a study. Raises RoundRefused as _refuse_beside_live."""
-    Study.objects.select_for_update(no_key=True).get(pk=study.pk)
-    _refuse_beside_live(study, but)
-
-
-def _refuse_beside_live(study: Study, but: Round | None = None) -> None:
-    """Raises RoundRefused while a round of the study (`but` this one) is live."""
-    live = Round.objects.filter(study=study, kind=Kind.DETECTOR, state__in=LIVE).first()
-    if live is not None and live != but:
-        raise RoundRefused(f"Round {live.number} of this study is {live.get_state_display().lower()} already.")
-
-
-# --- running ---
 
 
 def command_for(round_: Round) -> list[str]:

@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 from annotation.models import Study
 from tests.training.conftest import annotated_study, make_annotated, no_broker  # noqa: F401
 from tests.training.test_search_pages import TRIALS, ended, trial
+from training.launching import launch
 from training.models import Round, Search
-from training.rounds import launch
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -220,7 +220,7 @@ class World:
     # --- the round at hand ---
 
     def launch(self, seed: int) -> None:
-        from training.rounds import launch
+        from training.launching import launch
 
         self.keep_alive()
         self.round = launch(self.study, settings=SETTINGS, seed=seed, parent=None, again=True)

@@ -8,8 +8,9 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation.models import Study
+from training.launching import launch
 from training.models import JobState, Round
-from training.rounds import launch, run
+from training.rounds import run
 
 pytestmark = pytest.mark.django_db
 

@@ -7,8 +7,9 @@ import pytest
 
 from annotation.models import Study
 from training.judged import judged_image, write_judged
+from training.launching import launch
 from training.models import JobState, Judgement, Round
-from training.rounds import launch, run
+from training.rounds import run
 from training.snapshot import read_snapshot
 
 pytestmark = pytest.mark.django_db

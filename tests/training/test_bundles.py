@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from annotation.models import Study
+from training.launching import launch
 from training.models import Bundle, Promotion, Round
-from training.rounds import launch, run
+from training.rounds import run
 
 pytestmark = pytest.mark.django_db
 

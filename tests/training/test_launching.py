@@ -11,8 +11,8 @@ from django.db import connection
 from annotation.models import Label, Study
 from annotation.store import ImageStore
 from training.freeze import RoundRefused
+from training.launching import launch
 from training.models import JobState, Round
-from training.rounds import launch
 from training.selection import Selection
 from training.settings import SettingsError
 

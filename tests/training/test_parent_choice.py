@@ -9,8 +9,9 @@ from django.contrib.auth.models import User
 
 from annotation.models import Membership, Role, Study
 from training.freeze import RoundRefused
+from training.launching import launch
 from training.models import Bundle
-from training.rounds import AUTO, launch
+from training.parent_choice import AUTO
 
 pytestmark = pytest.mark.django_db
 

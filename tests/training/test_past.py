@@ -25,9 +25,9 @@ from annotation.models import Cell, Label, SmearImage, Study
 from annotation.moments import MomentError, moment_of
 from annotation.operations import apply
 from tests.annotation.changes import LARGER, ROUND, SQUARE, change, propose
+from training.launching import launch
 from training.models import Round
 from training.moments import moment_of_round
-from training.rounds import launch
 from training.snapshot import read_snapshot
 from training.views.past_page import path_of
 

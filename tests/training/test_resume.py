@@ -11,8 +11,9 @@ from django.utils import timezone
 from annotation.models import Study
 from training import rounds
 from training.freeze import RoundRefused
+from training.launching import launch, resume
 from training.models import JobState, Round
-from training.rounds import launch, resume, run
+from training.rounds import run
 
 pytestmark = pytest.mark.django_db
 

@@ -16,8 +16,9 @@ from django.db import connection
 
 from annotation.models import Study
 from training import rounds
+from training.launching import launch
 from training.models import Bundle, JobState, Round
-from training.rounds import launch, run
+from training.rounds import run
 
 pytestmark = pytest.mark.django_db
 

@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from annotation.models import Study
+from training.launching import launch
 from training.models import JobState, Round, Search
-from training.rounds import launch
 from training.views.search_page import settings_to_copy
 from training.views.search_plots import setting_plots, value_plot
 

@@ -19,8 +19,9 @@ from annotation.models import Study
 from tests.training.snapshots import disc_snapshot
 from training import search_jobs
 from training.bundle import read_card
+from training.launching import launch
 from training.models import JobState, Round, Search, SearchHelper
-from training.rounds import launch, run
+from training.rounds import run
 from training.search_jobs import help_with
 from training.search_storage import address_of, open_storage, rows_of
 from training.search_trial import Bench, looks_after, trial_epochs

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from annotation.models import CellLabel, Label, Study
+from training.launching import launch
 from training.models import Bundle, JobState, Round
-from training.rounds import launch, run
+from training.rounds import run
 from training.unchanged import RoundUnchanged
 
 pytestmark = pytest.mark.django_db

@@ -14,8 +14,9 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from annotation.models import Membership, Role, Study
+from training.launching import launch
 from training.models import Bundle, JobState, Round
-from training.rounds import launch, run
+from training.rounds import run
 
 pytestmark = pytest.mark.django_db
 

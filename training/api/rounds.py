@@ -13,8 +13,9 @@ from annotation.access import study_for
 from annotation.models import Role
 from training.access import round_for
 from training.freeze import RoundRefused
+from training.launching import launch, resume
 from training.models import JobState, Round
-from training.rounds import AUTO, launch, resume
+from training.parent_choice import AUTO
 from training.selection import Selection, SelectionError
 from training.settings import SettingsError
 from training.unchanged import RoundUnchanged

@@ -8,7 +8,7 @@ from django.http import QueryDict
 from annotation.folds import DIVISORS
 from annotation.models import Label, Patient, SmearImage, Study
 from training.models import Bundle, Round
-from training.rounds import AUTO
+from training.parent_choice import AUTO
 from training.selection import ALL, Selection
 from training.settings import SettingsError, parse_assignments, resolve_settings
 

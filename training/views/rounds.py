@@ -12,12 +12,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from annotation.access import study_for
 from annotation.models import Role, Study
 from annotation.views.study_page import study_context
-from training import rounds as rounds_
+from training import launching
 from training.access import round_for
 from training.freeze import RoundRefused
 from training.models import LIVE, Round
 from training.promotions import in_use_and_before
-from training.rounds import launch
 from training.settings import HOLDOUT_FOLDS, SettingsError
 from training.unchanged import RoundUnchanged
 from training.views.launch_form import LaunchForm
@@ -36,7 +35,7 @@ def rounds(request: HttpRequest, study_id: int) -> HttpResponse:
         form = LaunchForm(study, request.user, request.POST)
         if form.is_valid():
             try:
-                made = launch(study, request.user, form.settings(), **form.choices())
+                made = launching.launch(study, request.user, form.settings(), **form.choices())
             except (RoundRefused, SettingsError) as error:
                 form.unchanged = isinstance(error, RoundUnchanged)
                 form.add_error(None, str(error))
@@ -120,7 +119,7 @@ def resume(request: HttpRequest, round_id: int) -> HttpResponse:
     """Let a round that failed or was cancelled go on from its last checkpoint."""
     round_ = round_for(request.user, round_id, Role.ADMIN)
     try:
-        rounds_.resume(round_, request.user.get_username())
+        launching.resume(round_, request.user.get_username())
     except RoundRefused as refused:
         messages.error(request, str(refused))
     return redirect("round", round_.pk)

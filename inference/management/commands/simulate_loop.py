@@ -16,7 +16,9 @@ from inference.evaluation import evaluate, study_truth
 from inference.proposals import DetectorProposals, FirstProposals, Proposer, propose
 from inference.simulation import correct, judge, next_images, set_aside, shuffled, simulated_annotator, unplayed
 from training.freeze import RoundRefused
-from training.rounds import AUTO, carry_out, launch
+from training.launching import launch
+from training.parent_choice import AUTO
+from training.rounds import carry_out
 from training.settings import SettingsError, parse_assignments
 
 # The words of the command line.

@@ -10,8 +10,10 @@ from django.core.management.base import BaseCommand, CommandError
 from annotation.scheme import study_named
 from training.contract import ContractError
 from training.freeze import RoundRefused
+from training.launching import launch, resume
 from training.models import JobState, Kind, Round
-from training.rounds import AUTO, carry_out, launch, resume
+from training.parent_choice import AUTO
+from training.rounds import carry_out
 from training.selection import ALL, STATES, Selection, SelectionError
 from training.settings import SettingsError, parse_assignments
 from training.unchanged import RoundUnchanged
