@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, path
 
-from training.views import bundles, effort, past, rounds, search
+from training.views import bundles, effort, past, rounds, scores, search
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/rounds/", rounds.rounds, name="rounds"),
@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("rounds/<int:round_id>/", rounds.round_detail, name="round"),
     path("rounds/<int:round_id>/borders/", past.round_borders, name="round-borders"),
     path("images/<int:image_id>/past/", past.image_past, name="image-past"),
+    path("rounds/<int:round_id>/scores/", scores.round_scores, name="round-scores"),
     path("rounds/<int:round_id>/search/", search.search, name="round-search"),
     path("rounds/<int:round_id>/cancel/", rounds.cancel, name="round-cancel"),
     path("rounds/<int:round_id>/resume/", rounds.resume, name="round-resume"),

@@ -1,13 +1,16 @@
-"""Line plots as SVG without script or style of their own: numbers here, colours in rounds.css."""
+"""Plots as SVG without script or style of their own: numbers here, colours in rounds.css."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 480, 230
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 44
 # As many as rounds.css has colours for.
 COLOURS = 7
+
+# From a value to its place in the plot.
+Scale = Callable[[float], float]
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,35 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Guide:
+    """A thin dashed line to hold others against, told in `text`; `label` stands at its end, to the left of it where the
+    line lies far to the right."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    text: str
+    label: str = ""
+
+    @property
+    def to_the_left(self) -> bool:
+        return self.x2 > 0.7 * WIDTH
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A rectangle from its upper left corner, told in `text`."""
+
+    colour: int
+    x: float
+    y: float
+    width: float
+    height: float
+    text: str
+
+
+@dataclass(frozen=True)
 class Plot:
     """One pair of axes in user units of a viewBox of WIDTH × HEIGHT."""
 
@@ -56,6 +88,8 @@ class Plot:
     top: int = TOP
     bottom: int = HEIGHT - BOTTOM
     marks: Sequence[Mark] = ()
+    guides: Sequence[Guide] = ()
+    bars: Sequence[Bar] = ()
 
 
 def line_plot(
@@ -155,6 +189,18 @@ def step_plot(
         x_label=x_label,
         marks=marks,
     )
+
+
+def scales(xs: tuple[float, float], ys: tuple[float, float], width: int, bottom: int) -> tuple[Scale, Scale]:
+    """Where values lie that go from the first to the second of `xs` and `ys`."""
+
+    def x(value: float) -> float:
+        return round(LEFT + (width - LEFT - RIGHT) * (value - xs[0]) / (xs[1] - xs[0]), 1)
+
+    def y(value: float) -> float:
+        return round(bottom - (bottom - TOP) * (value - ys[0]) / (ys[1] - ys[0]), 1)
+
+    return x, y
 
 
 def ticks(end: float, about: int = 5, whole: bool = False) -> list[float]:

@@ -1,11 +1,11 @@
 """Plots of a search: the value of each trial with the best so far, and the value against each setting."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from training.search_space import LOGARITHMIC, TITLES
-from training.views.plot import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Line, Mark, Plot, Tick
+from training.views.plot import BOTTOM, HEIGHT, RIGHT, WIDTH, Line, Mark, Plot, Scale, Tick, scales
 
 # Colours of rounds.css: the best so far, trials that ran to their end, trials that were ended early.
 BEST, COMPLETE, PRUNED = 0, 1, 3
@@ -14,8 +14,6 @@ SMALL = (240, 150)
 # It has no name under its x axis.
 SMALL_BOTTOM = 26
 
-Scale = Callable[[float], float]
-
 
 def value_plot(trials: Sequence[dict[str, Any]]) -> Plot | None:
     """The value of each trial, by its number from 1, and the best of those that ran to their end; None before any."""
@@ -23,7 +21,7 @@ def value_plot(trials: Sequence[dict[str, Any]]) -> Plot | None:
     if not done:
         return None
     low, high = _range([trial["value"] for _, trial in done], pad=0.08)
-    x, y = _scales((1.0, max(2.0, float(len(trials)))), (low, high), WIDTH, HEIGHT - BOTTOM)
+    x, y = scales((1.0, max(2.0, float(len(trials)))), (low, high), WIDTH, HEIGHT - BOTTOM)
     best: float | None = None
     points: list[str] = []
     end = (0.0, 0.0)
@@ -72,7 +70,7 @@ def setting_plots(trials: Sequence[dict[str, Any]]) -> list[Plot]:
         log = name in LOGARITHMIC and min(values) > 0
         told = [math.log10(value) for value in values] if log else values
         least, most = _range(told, pad=0.06)
-        x, y = _scales((least, most), (low, high), width, height - SMALL_BOTTOM)
+        x, y = scales((least, most), (low, high), width, height - SMALL_BOTTOM)
         x_ticks = _decades(least, most, x) if log else _ticks(least, most, x, about=3, whole=name == "epochs")
         plots.append(
             Plot(
@@ -106,16 +104,6 @@ def _range(values: Sequence[float], pad: float) -> tuple[float, float]:
     least, most = min(values), max(values)
     air = pad * (most - least) or 0.05 * abs(most) or 0.5
     return least - air, most + air
-
-
-def _scales(xs: tuple[float, float], ys: tuple[float, float], width: int, bottom: int) -> tuple[Scale, Scale]:
-    def x(value: float) -> float:
-        return round(LEFT + (width - LEFT - RIGHT) * (value - xs[0]) / (xs[1] - xs[0]), 1)
-
-    def y(value: float) -> float:
-        return round(bottom - (bottom - TOP) * (value - ys[0]) / (ys[1] - ys[0]), 1)
-
-    return x, y
 
 
 def _ticks(low: float, high: float, place: Scale, about: int = 5, whole: bool = False) -> list[Tick]:
