@@ -18,11 +18,25 @@ class OrderRefused(Exception):
     """An order that there is not; the message says so in one sentence."""
 
 
+# The figure on the image that an order goes by: a place, 1 first, in that of teaching; else the highest first.
+_FIGURES = {
+    ImageOrder.TEACHES: "learning_rank",
+    ImageOrder.DISAGREE: "disagreement",
+    ImageOrder.UNLIKE: "novelty",
+}
 MEANINGS = {
     ImageOrder.TEACHES: "Images with many corrections to expect, each unlike those annotated and those before it",
-    ImageOrder.UNCERTAIN: "Images with the most corrections to expect, by the scores of their proposals",
-    ImageOrder.DISAGREE: "Images on which the last two rounds proposed the most different borders",
-    ImageOrder.UNLIKE: "Images that look least like any that is annotated already",
+    ImageOrder.UNCERTAIN: (
+        "Images with the most corrections to expect, by how sure the detector is of its cells and of their borders"
+    ),
+    ImageOrder.DISAGREE: (
+        "Images on which the last two rounds proposed the most different borders; until there are two, those with the "
+        "most corrections to expect"
+    ),
+    ImageOrder.UNLIKE: (
+        "Images that look least like any that is annotated already; until one is, those with the most corrections to "
+        "expect"
+    ),
     ImageOrder.RANDOM: "Images drawn by lot: the comparison for the other orders",
 }
 
@@ -39,23 +53,21 @@ def choose_order(study: Study, order: str) -> ImageOrder:
 def order_key(order: str, standing: int | None = None) -> tuple[dict[str, Any], list[OrderBy]]:
     """What a queryset of images is annotated with for an ImageOrder, and ordered by; ties are left to the caller.
 
-    standing: the image of that id keeps the place that it had before people worked on it.
+    Images that an order by a figure says nothing of (before a first round, or until two have proposed borders) come
+    after the others, by the corrections to expect. standing: the image of that id keeps the place that it had before
+    people worked on it.
     """
-    match ImageOrder(order):
-        case ImageOrder.TEACHES:
-            rank = _while_open(F("learning_rank"), standing)
-            # Before a first order was made, or past its end, by what the scores say.
-            annotations = {"rank": rank, "uncertainty": uncertainty(standing)}
-            return annotations, [F("rank").asc(nulls_last=True), F("uncertainty").desc(nulls_last=True)]
-        case ImageOrder.DISAGREE:
-            return {"differs": _while_open(F("disagreement"), standing)}, [F("differs").desc(nulls_last=True)]
-        case ImageOrder.UNLIKE:
-            return {"unlike": _while_open(F("novelty"), standing)}, [F("unlike").desc(nulls_last=True)]
-        case ImageOrder.RANDOM:
-            # The same for everybody, and another one in each study; nobody's work changes it.
-            drawn = MD5(Concat(Cast("study_id", CharField()), Value(":"), F("sha256"), output_field=CharField()))
-            return {"drawn": drawn}, [F("drawn").asc()]
-    return {"uncertainty": uncertainty(standing)}, [F("uncertainty").desc(nulls_last=True)]
+    if order == ImageOrder.RANDOM:
+        # The same for everybody, and another one in each study; nobody's work changes it.
+        drawn = MD5(Concat(Cast("study_id", CharField()), Value(":"), F("sha256"), output_field=CharField()))
+        return {"drawn": drawn}, [F("drawn").asc()]
+    annotations: dict[str, Any] = {"uncertainty": uncertainty(standing)}
+    keys = [F("uncertainty").desc(nulls_last=True)]
+    if (figure := _FIGURES.get(ImageOrder(order))) is not None:
+        annotations["figure"] = _while_open(F(figure), standing)
+        ranked = order == ImageOrder.TEACHES
+        keys.insert(0, F("figure").asc(nulls_last=True) if ranked else F("figure").desc(nulls_last=True))
+    return annotations, keys
 
 
 def _while_open(figure: F, standing: int | None) -> Combinable:

@@ -1,12 +1,15 @@
-"""How unsure the detector is of an image, as the number of corrections that its scores let a person expect.
+"""How unsure the detector is of an image, as the number of corrections that a person may expect there.
 
 A score is read as the probability that a border is a cell's. A proposal that people see is then wrong with the
 probability 1 − score; a cell that they do not see, because its score is below the threshold, is missing with the
-probability score. The sum over an image's open proposals is the number of borders that will have to be deleted or
-added: a figure that a hematologist knows from the work, and that puts first the images whose corrections teach a
-detector most. Hidden borders below half the threshold are left out: a detector proposes hundreds of them on every
-image, on stain and on cells that it has found already, and their sum would say how many there are, not how unsure
-they are. Shadowed ones lie on borders that a person has judged and are left out likewise.
+probability score. Of a cell that is there the border may be off: the detector looks at each twice, and by as much as
+the second look still moved it, 1 − tightness, it is unsure of where the cell ends. The sum over an image's open
+proposals is the number of borders that will have to be deleted, moved or added: a figure that a hematologist knows
+from the work, and that puts first the images whose corrections teach a detector most. Where the tightness is not known
+(of proposals without a model, say), no border is expected to be off. Hidden borders below half the threshold are left
+out: a detector proposes hundreds of them on every image, on stain and on cells that it has found already, and their
+sum would say how many there are, not how unsure they are. Shadowed ones lie on borders that a person has judged and
+are left out likewise.
 """
 
 from django.db.models import Case, F, FloatField, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
@@ -21,17 +24,21 @@ _THRESHOLD = F("run__score_threshold")
 PROBABLY_WRONG = Case(
     When(score__gte=_THRESHOLD, then=Value(1.0) - F("score")), default=Value(0.0), output_field=FloatField()
 )
+PROBABLY_OFF = Case(
+    When(
+        score__gte=_THRESHOLD,
+        tightness__isnull=False,
+        then=F("score") * (Value(1.0) - F("tightness")),
+    ),
+    default=Value(0.0),
+    output_field=FloatField(),
+)
 PROBABLY_MISSED = Case(
     When(score__gte=_THRESHOLD, then=Value(0.0)),
     When(score__gte=_THRESHOLD / 2, then=F("score")),
     default=Value(0.0),
     output_field=FloatField(),
 )
-
-
-def open_proposals() -> "QuerySet[Cell]":
-    """What an image's uncertainty is the sum of, in no order."""
-    return Cell.objects.filter(status=Cell.Status.PROPOSED, shadowed=False).order_by()
 
 
 def uncertainty(as_proposed: int | None = None) -> Combinable:
@@ -42,7 +49,7 @@ def uncertainty(as_proposed: int | None = None) -> Combinable:
     """
     return Case(
         When(Q(pk=as_proposed), then=_sum(Cell.objects.filter(origin=Cell.Origin.PROPOSAL, shadowed=False))),
-        When(state__in=WAITING, then=_sum(open_proposals())),
+        When(state__in=WAITING, then=_sum(Cell.objects.filter(status=Cell.Status.PROPOSED, shadowed=False))),
         default=None,
         output_field=FloatField(null=True),
     )
@@ -53,7 +60,7 @@ def _sum(cells: "QuerySet[Cell]") -> Subquery:
         cells.filter(image=OuterRef("pk"))
         .order_by()
         .values("image")
-        .annotate(total=Sum(PROBABLY_WRONG + PROBABLY_MISSED))
+        .annotate(total=Sum(PROBABLY_WRONG + PROBABLY_OFF + PROBABLY_MISSED))
         .values("total")
     )
     return Subquery(total, output_field=FloatField(null=True))

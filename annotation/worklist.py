@@ -8,7 +8,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Q, Sum
 
 from annotation.models import Cell, Comment, ImageOrder, Membership, Role, SmearImage, Study
-from annotation.uncertainty import PROBABLY_MISSED, PROBABLY_WRONG, WAITING
+from annotation.uncertainty import PROBABLY_MISSED, PROBABLY_OFF, PROBABLY_WRONG, WAITING
 from annotation.worklist_query import OPEN_THREAD, WorklistQuery, in_order
 
 PAGE_SIZE = 50
@@ -19,13 +19,20 @@ class CellFigures:
     """Numbers of an image's cells.
 
     cells: borders that a person or an import stands for, ignored regions left out. proposals: open ones that people
-    see. wrong, missed: how many of those to expect wrong, and how many hidden ones to expect to be cells, by scores.
+    see. wrong, off, missed: how many of those to expect on no cell, how many with a border that is not the cell's, and
+    how many hidden ones to expect to be cells (annotation/uncertainty.py).
     """
 
     cells: int = 0
     proposals: int = 0
     wrong: float = 0.0
+    off: float = 0.0
     missed: float = 0.0
+
+    @property
+    def corrections(self) -> float:
+        """To expect from people who finish the image."""
+        return self.wrong + self.off + self.missed
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class WorklistRow:
     def uncertainty(self) -> float | None:
         """Corrections to expect (annotation/uncertainty.py); None where no proposal waits for a person."""
         waits = self.image.state in WAITING and (self.figures.proposals or self.figures.missed)
-        return self.figures.wrong + self.figures.missed if waits else None
+        return self.figures.corrections if waits else None
 
     @property
     def uncertainty_figure(self) -> str:
@@ -60,6 +67,10 @@ class WorklistRow:
         missed = round(figures.missed)
         if missed:
             words += f", and about {missed:,} {'cell is' if missed == 1 else 'cells are'} not proposed"
+        off = round(figures.off)
+        if off:
+            borders, them = ("border is", "it") if off == 1 else ("borders are", "them")
+            words += f". About {off:,} {borders} off, as the detector still moved {them} when it looked again"
         return words + "."
 
     @property
@@ -154,10 +165,14 @@ def _figures(images: list[SmearImage]) -> dict[int, CellFigures]:
             cells=Count("pk", filter=Q(status=Cell.Status.CONFIRMED, ignored=False)),
             proposals=Count("pk", filter=Q(Cell.SHOWN_PROPOSAL, status=Cell.Status.PROPOSED)),
             wrong=Sum(PROBABLY_WRONG, filter=open_proposal, default=0.0),
+            off=Sum(PROBABLY_OFF, filter=open_proposal, default=0.0),
             missed=Sum(PROBABLY_MISSED, filter=open_proposal, default=0.0),
         )
     )
-    return {row["image_id"]: CellFigures(row["cells"], row["proposals"], row["wrong"], row["missed"]) for row in rows}
+    return {
+        row["image_id"]: CellFigures(row["cells"], row["proposals"], row["wrong"], row["off"], row["missed"])
+        for row in rows
+    }
 
 
 def _open_threads(images: list[SmearImage]) -> dict[int, list[Any]]:

@@ -25,8 +25,6 @@ from training.outline_targets import enlarged
 
 # Enough to tell fields apart, and a small part of the time that proposals take.
 FEATURES_SIZE = 512
-
-
 # A field so many times as long as those of the training is looked at in tiles.
 TILED_FROM = 1.5
 # Cells whose outlines are refined at once: more need more memory and are no faster.
@@ -34,19 +32,25 @@ CELLS_AT_ONCE = 64
 
 
 class Found(NamedTuple):
-    """Detections: boxes (N, 4) in px, scores (N,), and with a mask branch its logits (N, COARSE, COARSE)."""
+    """Detections: boxes (N, 4) in px, scores (N,); with a mask branch its logits (N, COARSE, COARSE); and of a network
+    that looks at boxes again their tightness (N,)."""
 
     boxes: Tensor
     scores: Tensor
     coarse: Tensor | None
+    tightness: Tensor | None = None
 
 
 def joined(parts: Sequence[Found], least_iou: float) -> Found:
     """Detections of tiles as those of one field, best first: what two tiles have found stays once."""
     boxes, scores = torch.cat([p.boxes for p in parts]), torch.cat([p.scores for p in parts])
     kept = merged(boxes, scores, least_iou, MOST_DETECTIONS)
-    logits = [p.coarse for p in parts if p.coarse is not None]
-    return Found(boxes[kept], scores[kept], torch.cat(logits)[kept] if logits else None)
+
+    def of_all(values: list[Tensor | None]) -> Tensor | None:
+        known = [value for value in values if value is not None]
+        return torch.cat(known)[kept] if known else None
+
+    return Found(boxes[kept], scores[kept], of_all([p.coarse for p in parts]), of_all([p.tightness for p in parts]))
 
 
 class Detector:
@@ -80,7 +84,8 @@ class Detector:
         return float(self.bundle.card["score_threshold"])
 
     def propose(self, image: Image.Image) -> list[dict[str, Any]]:
-        """[{"border": a border in image px, "score": 0..1}], best first, at most 500.
+        """[{"border": a border in image px, "score": 0..1, "tightness": 0..1}], best first, at most 500; no tightness
+        of a network that does not look at boxes again (training/box_refinement.py).
 
         With a mask branch those that may be shown are polygons of 12 to 40 points, refined on the image's own pixels;
         all others are ellipses inscribed in the boxes found. What the field's edge cuts ends there.
@@ -91,14 +96,16 @@ class Detector:
             # Far below the threshold nobody will see them.
             drawn = int((found.scores >= self.score_threshold / 2).sum())
             rings[:drawn] = self._rings(image, found.boxes[:drawn], found.coarse[:drawn])
+        tight = [None] * len(rings) if found.tightness is None else found.tightness.tolist()
         proposals = []
-        for box, score, ring in zip(found.boxes.tolist(), found.scores.tolist(), rings, strict=True):
+        for box, score, sure, ring in zip(found.boxes.tolist(), found.scores.tolist(), tight, rings, strict=True):
             border = {"kind": "polygon", "points": ring} if ring else inscribed_ellipse(*box)
             try:
                 cleaned = clean(border, image.width, image.height)
             except BorderError:
                 continue  # thinner than a hundredth of a pixel
-            proposals.append({"border": cleaned, "score": round(score, 4)})
+            proposal = {"border": cleaned, "score": round(score, 4)}
+            proposals.append(proposal if sure is None else proposal | {"tightness": round(sure, 4)})
         return proposals
 
     def find(self, image: Image.Image) -> Found:
@@ -122,11 +129,11 @@ class Detector:
                 one = self._model([as_input(pixels[:, y0:y1, x0:x1])])[0]
                 boxes = one["boxes"] + torch.tensor([x0, y0, x0, y0])
                 kept = whole(boxes, (x0, y0, x1, y1), small.width, small.height)
-                coarse = one["coarse"][kept] if "coarse" in one else None
-                parts.append(Found(boxes[kept], one["scores"][kept], coarse))
+                coarse, sure = (one[name][kept] if name in one else None for name in ("coarse", "tightness"))
+                parts.append(Found(boxes[kept], one["scores"][kept], coarse, sure))
         found = joined(parts, float(self.bundle.card["architecture"]["nms"])) if tiled else parts[0]
         back = torch.tensor([image.width / small.width, image.height / small.height] * 2)
-        return Found(found.boxes * back, self.calibration(found.scores), found.coarse)
+        return found._replace(boxes=found.boxes * back, scores=self.calibration(found.scores))
 
     def _rings(self, image: Image.Image, boxes: Tensor, coarse: Tensor) -> list[list[list[float]] | None]:
         """The refined outline of each box (N, 4) in image px; None where the branch sees no cell."""

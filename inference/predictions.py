@@ -45,9 +45,13 @@ def _check(content: Mapping[str, Any], place: str) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", image["sha256"]):
             raise PredictionsError(f"The image {image['name']!r} has no sha256.")
         for proposal in image["proposals"]:
-            expect(proposal, {"border": dict, "score": float}, f"a proposal on {image['name']}", PredictionsError)
-            if not 0 <= proposal["score"] <= 1:
-                raise PredictionsError(f"A proposal on {image['name']!r} has the score {proposal['score']}.")
+            # Not every bundle says how sure it is of its borders.
+            numbers = ["score", "tightness"] if "tightness" in proposal else ["score"]
+            fields = {"border": dict} | dict.fromkeys(numbers, float)
+            expect(proposal, fields, f"a proposal on {image['name']}", PredictionsError)
+            for name in numbers:
+                if not 0 <= proposal[name] <= 1:
+                    raise PredictionsError(f"A proposal on {image['name']!r} has the {name} {proposal[name]}.")
             try:
                 clean(proposal["border"], image["width"], image["height"])
             except BorderError as problem:

@@ -35,7 +35,8 @@ class Proposer(Protocol):
     score_threshold: float
 
     def propose(self, image: Image.Image) -> Sequence[dict[str, Any]]:
-        """[{"border": a border in image pixels, "score": 0..1}] of an RGB image, best first, at most 500."""
+        """[{"border": a border in image pixels, "score": 0..1}] of an RGB image, best first, at most 500; with the
+        "tightness" of the border, 0..1, where it is known (Cell.tightness)."""
         ...
 
 
@@ -180,6 +181,7 @@ def _store(image_id: int, run: ProposalRun, found: Sequence[dict[str, Any]]) -> 
             origin=Cell.Origin.PROPOSAL,
             run=run,
             score=proposal["score"],
+            tightness=proposal.get("tightness"),
             proposed_border=proposal["border"],
             shadowed=any(iou(proposal["border"], border) >= SAME_CELL for border in rejected_or_confirmed),
         )

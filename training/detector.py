@@ -20,7 +20,7 @@ from torchvision.ops import MultiScaleRoIAlign, box_area, nms
 
 from training.backbone import LEVELS, PyramidBackbone
 from training.box_overlap import IGNORED_SHARE
-from training.box_refinement import BoxRefinement
+from training.box_refinement import BoxRefinement, tightness
 from training.outline_branch import GROUND, OutlineBranch
 from training.outline_targets import enlarged
 
@@ -133,8 +133,9 @@ class CellDetector(FasterRCNN):
     def forward(
         self, images: list[Tensor], targets: list[dict[str, Any]] | None = None
     ) -> dict[str, Tensor] | list[dict[str, Tensor]]:
-        """Losses by name while training; else for each image {"boxes" (N, 4), "scores" (N,), "labels"}, and with a mask
-        branch "coarse" (N, COARSE, COARSE), its logits in the frame of the enlarged boxes."""
+        """Losses by name while training; else for each image {"boxes" (N, 4), "scores" (N,), "labels"}, of boxes looked
+        at again "tightness" (N,) at the last look, and with a mask branch "coarse" (N, COARSE, COARSE), its logits in
+        the frame of the enlarged boxes."""
         batch, targets = self.transform(images, targets)
         features = self.backbone(batch.tensors)
         proposals, losses = self.rpn(batch, features, targets)
@@ -154,7 +155,7 @@ class CellDetector(FasterRCNN):
             for _ in range(self.architecture.looks):
                 moved = self.box_refinement(features, [one["boxes"] for one in found], batch.image_sizes)
                 for one, boxes in zip(found, moved, strict=True):
-                    one["boxes"] = boxes
+                    one |= {"boxes": boxes, "tightness": tightness(one["boxes"], boxes)}
             for one in found:
                 # Two that lay apart may have been moved onto one cell.
                 kept = nms(one["boxes"], one["scores"], self.architecture.nms)

@@ -94,6 +94,9 @@ class Cell(models.Model):
     ignored_class = models.CharField(max_length=200, blank=True)
     run = models.ForeignKey(ProposalRun, on_delete=models.PROTECT, null=True, blank=True, related_name="cells")
     score = models.FloatField(null=True, blank=True)
+    # Of a proposal: the IoU of its border before and after the detector's last look at it, 0 to 1. Null where it was
+    # looked at once.
+    tightness = models.FloatField(null=True, blank=True)
     # As proposed, beside what a person made of it.
     proposed_border = models.JSONField(null=True, blank=True)
     # A proposal that lies on a border a person stands for or has rejected: kept for measuring, not shown.
@@ -108,11 +111,11 @@ class Cell(models.Model):
         indexes = [
             models.Index(fields=["image", "status"]),
             models.Index(fields=["image", "revision"]),
-            # The worklist sums the scores of all open proposals of a study: out of the index alone, for with its
-            # borders a row of this table weighs a hundred times as much.
+            # The worklist sums over all open proposals of a study how sure the detector is of them: out of the index
+            # alone, for with its borders a row of this table weighs a hundred times as much.
             models.Index(
                 fields=["image"],
-                include=["score", "run"],
+                include=["score", "tightness", "run"],
                 condition=Q(status="proposed", shadowed=False),
                 name="open_proposals_of_an_image",
             ),

@@ -46,11 +46,11 @@ def images(study: Study) -> dict[str, SmearImage]:
 
 
 ORDERS = {
-    # Past the end of the ranks by the corrections to expect.
+    # Images that the order says nothing of come by the corrections to expect.
     "teaches": ["b", "a", "c", "d"],
     "uncertain": ["c", "b", "d", "a"],
-    "disagree": ["b", "d", "a"],
-    "unlike": ["c", "a", "b"],
+    "disagree": ["b", "d", "a", "c"],
+    "unlike": ["c", "a", "b", "d"],
 }
 
 
@@ -84,6 +84,14 @@ def test_the_next_image_follows_the_order_of_the_study(
     assert given[: len(ORDERS[order])] == ORDERS[order]
     # Images without proposals come last; none is left out.
     assert len(given) == 5 and given[-1] == "new"
+
+
+@pytest.mark.parametrize("order", ["teaches", "uncertain", "disagree", "unlike"])
+def test_before_there_is_a_round_images_come_by_the_corrections_to_expect(order: str, study: Study) -> None:
+    for name, score in {"a": 0.9, "b": 0.6, "c": 0.8}.items():
+        _image(study, name, score)
+    _image(study, "new")
+    assert _listed(study, order) == ["b", "c", "a", "new"]
 
 
 def test_the_random_order_is_the_same_for_all_and_another_in_each_study(study: Study, other_study: Study) -> None:

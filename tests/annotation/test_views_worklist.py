@@ -105,6 +105,30 @@ def test_uncertainty_is_the_number_of_corrections_that_the_scores_let_expect(stu
     assert row.uncertainty is None
 
 
+def test_borders_that_the_detector_still_moved_are_corrections_to_expect(study: Study, run: ProposalRun) -> None:
+    image = _row(study, 1, state="proposed")
+    _propose(image, run, 1.0, tightness=0.2)
+    _propose(image, run, 0.5, tightness=0.4)
+    # Nothing is to be moved of what people do not see, or have judged, or of which the detector says nothing.
+    _propose(image, run, 0.4, tightness=0.0)
+    _propose(image, run, 1.0, tightness=0.0, shadowed=True)
+    _propose(image, run, 1.0)
+    [row] = worklist(study, WorklistQuery(sort="uncertain")).rows
+    assert (row.figures.wrong, row.figures.off, row.figures.missed) == pytest.approx((0.5, 1.1, 0.4))
+    assert row.uncertainty == pytest.approx(row.image.uncertainty) == pytest.approx(2.0)  # type: ignore[attr-defined]
+    assert "About 1 border is off, as the detector still moved it when it looked again." in row.uncertainty_words
+
+
+def test_of_two_images_of_the_same_scores_that_of_the_less_sure_borders_comes_first(
+    study: Study, run: ProposalRun
+) -> None:
+    tight, loose, unknown = (_row(study, number, state="proposed") for number in range(3))
+    _propose(tight, run, 0.9, tightness=0.99)
+    _propose(loose, run, 0.9, tightness=0.7)
+    _propose(unknown, run, 0.9)
+    assert _names(study, sort="uncertain") == [image.name for image in (loose, tight, unknown)]
+
+
 def test_the_most_uncertain_come_first_and_those_without_proposals_last(study: Study, run: ProposalRun) -> None:
     sure, done, unsure, new, missed = (
         _row(study, number, state=state)

@@ -25,7 +25,7 @@ IMAGES = 600
 BAR = {"milliseconds": 200}
 _COLUMNS = (
     "id, image_id, version, revision, status, origin, border, x0, y0, x1, y1, ignored, ignored_class, shadowed,"
-    " created_at, changed_at, run_id, score, proposed_border"
+    " created_at, changed_at, run_id, score, tightness, proposed_border"
 )
 # A border of 20 points: what a row weighs decides how many pages of the table are read.
 _BORDER = (
@@ -61,7 +61,7 @@ def large_study(transactional_db: Any, study: Study, annotator: User) -> Iterato
         cursor.execute("ALTER TABLE annotation_cell DISABLE TRIGGER USER")
         cursor.execute(
             f"INSERT INTO annotation_cell ({_COLUMNS}) SELECT gen_random_uuid(), image.id, 1, 0, 'confirmed', 'drawn',"
-            f" {_BORDER}, 0, 0, 1, 1, false, '', false, now(), now(), NULL, NULL, NULL"
+            f" {_BORDER}, 0, 0, 1, 1, false, '', false, now(), now(), NULL, NULL, NULL, NULL"
             " FROM annotation_smearimage image, generate_series(1, 170)"
             " WHERE image.study_id = %s AND image.state = 'annotated'",
             [study.pk],
@@ -69,7 +69,8 @@ def large_study(transactional_db: Any, study: Study, annotator: User) -> Iterato
         cursor.execute(
             f"INSERT INTO annotation_cell ({_COLUMNS}) SELECT gen_random_uuid(), image.id, 1, 0, 'proposed',"
             f" 'proposal', {_BORDER}, 0, 0, 1, 1, false, '', false, now(), now(), %s,"
-            f" CASE WHEN place <= 170 THEN 0.6 + 0.4 * random() ELSE 0.6 * random() END, {_BORDER}"
+            f" CASE WHEN place <= 170 THEN 0.6 + 0.4 * random() ELSE 0.6 * random() END, 0.9 + 0.1 * random(),"
+            f" {_BORDER}"
             " FROM annotation_smearimage image, generate_series(1, 320) place"
             " WHERE image.study_id = %s AND image.state = 'proposed'",
             [run.pk, study.pk],

@@ -51,6 +51,13 @@ def test_a_proposal_keeps_its_score_run_and_border(study: Study, image: SmearIma
     assert image.state == SmearImage.State.PROPOSED and image.proposed_by == made.run
 
 
+def test_a_proposal_keeps_how_sure_the_detector_was_of_its_border(study: Study, image: SmearImage):
+    sure_of_borders = Fixed((circle(20, 20), 0.9), (circle(40, 30), 0.8))
+    sure_of_borders.found[0]["tightness"] = 0.75
+    propose(study, sure_of_borders, [image])
+    assert list(Cell.objects.order_by("x0").values_list("tightness", flat=True)) == [0.75, None]
+
+
 def test_running_twice_leaves_one_set(study: Study, image: SmearImage):
     propose(study, Fixed((circle(20, 20), 0.9)), [image])
     second = propose(study, Fixed((circle(22, 20), 0.8)), [image])

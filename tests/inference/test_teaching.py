@@ -108,6 +108,15 @@ def test_disputed_borders_are_needed_more(study: Study, plain: Callable[..., Sme
     assert (_figures(disputed)[2], _figures(calm)[2]) == (1, 2)
 
 
+def test_borders_that_still_moved_are_needed_more(study: Study, plain: Callable[..., SmearImage]) -> None:
+    tight, loose = plain(study, "red", 1), plain(study, "red", 2)
+    bundle = Bundle("one", (circle(12, 12), 0.9))
+    for image, tightness in ((tight, 0.99), (loose, 0.7)):
+        bundle.found[0]["tightness"] = tightness
+        propose(study, bundle, [image])
+    assert (_figures(loose)[2], _figures(tight)[2]) == (1, 2)
+
+
 def test_without_features_the_order_is_by_need(study: Study, make_image: Callable[..., SmearImage]) -> None:
     sure, unsure = make_image(study, seed=1), make_image(study, seed=2)
     propose(study, Fixed((circle(12, 12), 0.9)), [sure])

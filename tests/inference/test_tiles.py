@@ -1,5 +1,6 @@
 """Tiles cover a field, share enough of it, and give each cell once."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,8 +40,14 @@ def test_every_cell_smaller_than_the_overlap_is_whole_in_a_tile(width: int, heig
 
 
 def test_what_two_tiles_have_found_stays_once_best_first():
-    first = Found(torch.tensor([[0.0, 0, 10, 10], [50, 50, 60, 60]]), torch.tensor([0.6, 0.9]), torch.zeros(2, 28, 28))
-    second = Found(torch.tensor([[1.0, 0, 10, 10]]), torch.tensor([0.8]), torch.ones(1, 28, 28))
+    first = Found(
+        torch.tensor([[0.0, 0, 10, 10], [50, 50, 60, 60]]),
+        torch.tensor([0.6, 0.9]),
+        torch.zeros(2, 28, 28),
+        torch.tensor([0.1, 0.2]),
+    )
+    second = Found(torch.tensor([[1.0, 0, 10, 10]]), torch.tensor([0.8]), torch.ones(1, 28, 28), torch.tensor([0.3]))
     both = joined([first, second], 0.5)
     assert both.boxes.tolist() == [[50, 50, 60, 60], [1, 0, 10, 10]]
     assert both.coarse is not None and both.coarse[1].min() == 1
+    assert both.tightness is not None and both.tightness.tolist() == pytest.approx([0.2, 0.3])

@@ -1,10 +1,11 @@
 """The second look at boxes: what it learns, and its edges."""
 
+import pytest
 import torch
 from torchvision.ops import box_iou
 
 from training.backbone import LEVELS
-from training.box_refinement import BoxRefinement
+from training.box_refinement import BoxRefinement, tightness
 from training.detector import Architecture, CellDetector, build_detector
 
 
@@ -13,11 +14,18 @@ def small_detector() -> CellDetector:
     return build_detector(Architecture("efficientnet_lite0", 16, 32, sides, 0.5, looks=2)).eval()
 
 
+def test_tightness_is_what_a_look_leaves_in_its_place():
+    before = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10], [5, 5, 5, 5]])
+    after = torch.tensor([[0.0, 0, 10, 10], [2, 0, 12, 10], [20, 0, 30, 10], [5, 5, 5, 5]])
+    assert tightness(before, after).tolist() == pytest.approx([1, 8 / 12, 0, 0])
+    assert tightness(before[:0], after[:0]).shape == (0,)
+
+
 def test_a_field_where_nothing_is_found_can_be_looked_at_twice():
     model = small_detector()
     model.roi_heads.score_thresh = 2.0
     found = model([torch.rand(3, 64, 96)])[0]
-    assert found["boxes"].shape == (0, 4) and found["scores"].shape == (0,)
+    assert found["boxes"].shape == (0, 4) and found["scores"].shape == found["tightness"].shape == (0,)
 
 
 def test_boxes_that_are_moved_onto_one_cell_stay_once():
@@ -29,6 +37,8 @@ def test_boxes_that_are_moved_onto_one_cell_stay_once():
     found = model([torch.rand(3, 64, 96)])[0]
     assert found["boxes"].tolist() == [cell.tolist()]
     assert found["scores"].shape == found["labels"].shape == (1,)
+    # The first look brought it there, the second left it.
+    assert found["tightness"].tolist() == [1]
 
 
 def test_it_learns_to_move_boxes_onto_bright_squares():

@@ -155,14 +155,18 @@ def test_a_copied_bundle_is_checked_on_both_sides(tmp_path: Path):
 BUNDLES = [{"id": "abc", "kind": "detector", "score_threshold": 0.5}]
 
 
+def proposed(**changes: Any) -> dict[str, Any]:
+    return {"border": {"kind": "circle", "cx": 20.0, "cy": 20.0, "r": 5.0}, "score": 0.9} | changes
+
+
 def predicted(**changes: Any) -> dict[str, Any]:
-    proposal = {"border": {"kind": "circle", "cx": 20.0, "cy": 20.0, "r": 5.0}, "score": 0.9}
-    image = {"sha256": "a" * 64, "name": "a.png", "width": 64, "height": 64, "seconds": 0.1, "proposals": [proposal]}
+    image = {"sha256": "a" * 64, "name": "a.png", "width": 64, "height": 64, "seconds": 0.1, "proposals": [proposed()]}
     return image | changes
 
 
 def test_predictions_read_back(tmp_path: Path):
-    written = write_predictions(tmp_path / "p.json", BUNDLES, [predicted()])
+    image = predicted(proposals=[proposed(), proposed(tightness=0.98)])
+    written = write_predictions(tmp_path / "p.json", BUNDLES, [image])
     assert read_predictions(tmp_path / "p.json") == written
 
 
@@ -171,8 +175,10 @@ def test_predictions_read_back(tmp_path: Path):
     [
         (predicted(sha256="x"), "no sha256"),
         (predicted(width="64"), "wrong type"),
-        (predicted(proposals=[{"border": {"kind": "blob"}, "score": 0.5}]), "no valid border"),
-        (predicted(proposals=[{"border": {"kind": "circle", "cx": 9.0, "cy": 9.0, "r": 5.0}, "score": 1.5}]), "1.5"),
+        (predicted(proposals=[proposed(border={"kind": "blob"})]), "no valid border"),
+        (predicted(proposals=[proposed(score=1.5)]), "the score 1.5"),
+        (predicted(proposals=[proposed(tightness=-1)]), "the tightness -1"),
+        (predicted(proposals=[proposed(tightness=None)]), "'tightness' .* wrong type"),
     ],
 )
 def test_wrong_predictions_are_neither_written_nor_read(tmp_path: Path, image: dict[str, Any], words: str):
