@@ -151,6 +151,9 @@ IMAGE_STORE = DATA_FOLDER / "images"
 SNAPSHOT_FOLDER = DATA_FOLDER / "snapshots"
 ROUND_FOLDER = DATA_FOLDER / "rounds"
 BUNDLE_FOLDER = DATA_FOLDER / "bundles"
+# Decoded images at training scale: may be deleted at any time, and what was not used for longest is.
+PIXEL_CACHE = DATA_FOLDER / "cache" / "pixels"
+PIXEL_CACHE_GIB = environment.integer("MARROWLOOP_PIXEL_CACHE_GIB", 10, 0)
 # Pixels of the largest image that intake decodes (a 40x scan of 20,000 x 10,000 fits).
 PIXEL_BUDGET = environment.integer("MARROWLOOP_PIXEL_BUDGET", 200_000_000)
 UPLOAD_BUDGET = environment.integer("MARROWLOOP_UPLOAD_BUDGET", 512 * 1024 * 1024)

@@ -1,4 +1,4 @@
-"""A snapshot's images as a detector sees them: decoded once, kept at training scale."""
+"""A snapshot's images as a detector sees them: decoded once, kept at training scale (pixel_cache.py)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from annotation.borders import outline
 from annotation.store import pixel_hash
+from training.pixel_cache import kept_pixels
 from training.snapshot import Snapshot, SnapshotError
 
 # At training scale a cell should be about so large: enough to see its edge, and no more work than that.
@@ -66,9 +68,14 @@ def at_scale(image: Image.Image, scale: float) -> Image.Image:
     """An RGB image resized by a factor, with the filter that keeps a cell's edge at that factor."""
     if scale == 1:
         return image
-    target = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    target = size_at(image.width, image.height, scale)
     # Averaging boxes is several times faster than Lanczos, and as good where many pixels become one.
     return image.resize(target, Image.Resampling.BOX if scale < 0.6 else Image.Resampling.BICUBIC)
+
+
+def size_at(width: int, height: int, scale: float) -> tuple[int, int]:
+    """Width and height in px of an image resized by a factor."""
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def anchor_sides(samples: Sequence[Sample], levels: int) -> tuple[float, ...]:
@@ -83,29 +90,38 @@ def anchor_sides(samples: Sequence[Sample], levels: int) -> tuple[float, ...]:
 
 
 def load_sample(snapshot: Snapshot, image: dict[str, Any], size: int) -> Sample:
-    """Decode one image of a snapshot and bring it to training scale. Raises SnapshotError for other pixels."""
+    """One image of a snapshot at training scale: from the cache of an earlier round, else decoded.
+
+    Raises SnapshotError where its file is gone, and where what is decoded holds other pixels than its name states.
+    """
     path: Path = snapshot.path(image)
-    try:
-        with Image.open(path) as file:
-            pixels = file.convert("RGB")
-    except OSError as problem:
-        raise SnapshotError(f"The image {path.name} of the snapshot cannot be read: {problem}.") from None
-    if pixels.size != (image["width"], image["height"]) or pixel_hash(pixels) != image["sha256"]:
-        raise SnapshotError(f"The image {path.name} of the snapshot does not hold the pixels that its name states.")
-    scale = scale_of(image["width"], image["height"], size)
-    small = at_scale(pixels, scale)
-    factor = torch.tensor([small.width / image["width"], small.height / image["height"]] * 2)
+    if not path.is_file():
+        raise SnapshotError(f"The image {path.name} of the snapshot is gone.")
+    width, height = size_at(image["width"], image["height"], scale_of(image["width"], image["height"], size))
+
+    def decode() -> NDArray[np.uint8]:
+        try:
+            with Image.open(path) as file:
+                pixels = file.convert("RGB")
+        except OSError as problem:
+            raise SnapshotError(f"The image {path.name} of the snapshot cannot be read: {problem}.") from None
+        if pixels.size != (image["width"], image["height"]) or pixel_hash(pixels) != image["sha256"]:
+            raise SnapshotError(f"The image {path.name} of the snapshot does not hold the pixels that its name states.")
+        small = at_scale(pixels, scale_of(*pixels.size, size))
+        return np.ascontiguousarray(np.array(small, dtype=np.uint8).transpose(2, 0, 1))
+
+    pixels = kept_pixels(image["sha256"], width, height, decode)
+    factor = torch.tensor([width / image["width"], height / image["height"]] * 2)
 
     def boxes(ignored: bool) -> Tensor:
         bounds = [border["bounds"] for border in image["borders"] if border["ignored"] is ignored]
         return torch.tensor(bounds, dtype=torch.float32).reshape(-1, 4) * factor
 
     outlines = [_outline(border) * factor[:2] for border in image["borders"] if not border["ignored"]]
-    array = np.array(small, dtype=np.uint8)
     return Sample(
         image["sha256"],
         image["group"],
-        torch.from_numpy(array).permute(2, 0, 1).contiguous(),
+        torch.from_numpy(pixels),
         boxes(False),
         boxes(True),
         outlines,

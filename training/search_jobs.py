@@ -14,6 +14,7 @@ from django.conf import settings as django_settings
 from django.db import DatabaseError, connection, transaction
 from kombu.exceptions import OperationalError as BrokerError
 
+from training import pixel_cache
 from training.models import HELD, LIVE, JobState, Round, Search, SearchHelper
 from training.progress import Progress, Tail
 from training.training_process import TrainingProcess, death_sentence
@@ -42,12 +43,17 @@ def arguments_for(round_: Round) -> list[str]:
 
 
 def environment_for(round_: Round) -> dict[str, str]:
-    """Where the trials are kept. The address holds a password, which the arguments of a process would show."""
+    """Where decoded images and trials are kept. The address of the trials holds a password, which the arguments of a
+    process would show."""
+    cache = {
+        pixel_cache.FOLDER: str(django_settings.PIXEL_CACHE),
+        pixel_cache.GIB: str(django_settings.PIXEL_CACHE_GIB),
+    }
     if not round_.trials:
-        return {}
+        return cache
     from training.search_storage import address_of
 
-    return {ADDRESS: address_of(connection.settings_dict)}
+    return cache | {ADDRESS: address_of(connection.settings_dict)}
 
 
 def search_of(round_: Round) -> Search:
