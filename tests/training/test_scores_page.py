@@ -14,7 +14,7 @@ from training.judged_scores import JudgedScores, judged_scores
 from training.launching import launch
 from training.models import Bundle, JobState, Judgement, Round
 from training.views.score_plots import reliability_plot, threshold_plot
-from training.views.scores_page import said
+from training.views.scores_page import said, verdict
 
 CELL = [10.0, 10.0, 30.0, 30.0]
 NOWHERE = [80.0, 80.0, 90.0, 90.0]
@@ -43,28 +43,39 @@ def scores_of(share: float, score: float = 0.9, count: int = 100, threshold: flo
 
 
 @pytest.mark.parametrize(
-    ("share", "expected"),
+    ("share", "expected", "detail"),
     [
         (
             0.5,
-            "Scores promise too much: of 100 proposals shown 50\u202f% are cells where their scores promise",
+            "Scores promise too much",
+            "of 100 proposals shown 50\u202f% are cells where their scores promise",
         ),
-        (1.0, "Scores promise too little: of 100 proposals shown 100\u202f% are cells"),
-        (0.9, "Scores can be read as probabilities: of 100 proposals shown 90\u202f% are cells"),
+        (1.0, "Scores promise too little", "of 100 proposals shown 100\u202f% are cells"),
+        (0.9, "Scores can be read as probabilities", "of 100 proposals shown 90\u202f% are cells"),
     ],
 )
-def test_the_sentence_says_how_far_scores_can_be_trusted(share: float, expected: str) -> None:
-    assert said(scores_of(share), calibrated=False).startswith(expected)
-    assert "before calibration" in said(scores_of(share), calibrated=True)
+def test_the_sentence_says_how_far_scores_can_be_trusted(share: float, expected: str, detail: str) -> None:
+    scores = scores_of(share)
+    assert verdict(scores) == expected and said(scores, calibrated=False).startswith(detail)
+    assert "before calibration" not in said(scores, calibrated=False)
+    assert "before calibration." in said(scores, calibrated=True)
 
 
-def test_scores_that_are_off_both_ways_are_a_rough_guide() -> None:
-    images = judged(50, 0.6, 0.9) + judged(50, 0.4, 0.1)
-    assert said(judged_scores(images, Calibration(), 0.5), False).startswith("Scores are only a rough guide: of 50 ")
+def test_what_people_see_decides_which_way_scores_are_off() -> None:
+    # Those below the threshold promise too much by more.
+    images = judged(40, 1.0, 0.9) + judged(60, 0.0, 0.4)
+    assert verdict(judged_scores(images, Calibration(), 0.5)) == "Scores promise too little"
+    assert verdict(judged_scores(images, Calibration(), 0.95)) == "Scores promise too much"
+
+
+def test_scores_that_hold_only_among_those_shown_are_a_rough_guide() -> None:
+    images = judged(50, 0.9, 0.9) + judged(50, 0.4, 0.1)
+    assert verdict(judged_scores(images, Calibration(), 0.5)) == "Scores are only a rough guide"
 
 
 def test_of_few_detections_or_none_shown_no_more_is_said_than_is_known() -> None:
-    assert said(scores_of(1.0, count=1), True).startswith("There are only 1 detection on these images: too few")
+    few = scores_of(1.0, count=1)
+    assert verdict(few) == "" and said(few, True).startswith("The network found 1 detection on these images: too few")
     assert "no proposal reaches the threshold" in said(scores_of(0.5, threshold=0.95), True)
 
 
@@ -136,7 +147,7 @@ def test_members_of_every_role_see_the_scores(
         assert f'hx-get="{address}"' in client_of(user).get(reverse("round", args=[made.pk])).content.decode()
         page = shown(made, client_of(user))
         # The curve brings 0.90 to 0.55, a little below the threshold; half of them are cells.
-        assert "Scores can be read as probabilities: no proposal reaches the threshold" in page
+        assert "<strong>Scores can be read as probabilities:</strong> no proposal reaches the threshold" in page
         assert "is 5 percentage points off, 40 before calibration." in page
         assert page.count("<svg") == 2 and "style=" not in page
         assert 'from a score of <strong class="number">0.55</strong> on, chosen for the fewest corrections' in page

@@ -162,7 +162,8 @@ def beside_shown(round_: Round) -> dict[str, Any] | None:
         now, before = found["now"].get(key), found["before"].get(key)
         # A difference is of what is shown, not of what was rounded away.
         change = None if now is None or before is None else round(round(now, 3) - round(before, 3), 3)
-        rows.append({"name": name, "now": now, "before": before, "change": change})
+        sign = "" if change is None else f"{change:+.3f}".replace("-", "\u2212")
+        rows.append({"name": name, "now": now, "before": before, "change": change, "signed": sign})
     return {**found, "round": _numbered(round_, found["beside"]), "rows": rows}
 
 

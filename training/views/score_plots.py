@@ -18,9 +18,9 @@ from training.views.plot import (
 )
 
 # Both stand side by side, so they are equally high.
-HEIGHT = 300
+HEIGHT = 340
 # Below the axes of reliability stand the detections of each bin, as bars from one height to another.
-AXIS, BARS_FROM, BARS_TO = 196, 244, 290
+AXIS, BARS_FROM, BARS_TO = 236, 284, 330
 # Colours of round.css; those of the kinds of corrections as on the page of effort.
 AFTER, BEFORE = 0, 6
 MOVED, DELETED, ADDED, ALL = 0, 1, 2, 5

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from annotation.templatetags.humane import percent
+from annotation.templatetags.humane import percent, thousands
 from training.calibration import LEAST_DETECTIONS, Calibration
 from training.judged_scores import JudgedScores, judged_scores
 from training.models import Bundle, Judgement, Round
@@ -41,6 +41,7 @@ def scores_context(round_: Round) -> dict[str, Any]:
     plots = [reliability_plot(scores, calibrated), threshold_plot(scores)]
     return context | {
         "scores": scores,
+        "verdict": verdict(scores),
         "said": said(scores, calibrated),
         "per_cell": scores.at_threshold.total / scores.cells if scores.cells else None,
         "plots": [plot for plot in plots if plot],
@@ -61,23 +62,30 @@ def threshold_of(bundle: Bundle | None) -> float | None:
     return float(found) if isinstance(found, int | float) else None
 
 
+def verdict(scores: JudgedScores) -> str:
+    """How far scores can be read as probabilities; empty where there are too few detections to tell."""
+    if scores.after.detections < LEAST_DETECTIONS:
+        return ""
+    if scores.after.error <= TRUSTED:
+        return "Scores can be read as probabilities"
+    # Of what people see, where that is enough to say.
+    told = scores.shown if scores.shown.detections >= LEAST_DETECTIONS else scores.after
+    lean = told.promised - told.share
+    if abs(lean) <= TRUSTED:
+        return "Scores are only a rough guide"
+    return "Scores promise too much" if lean > 0 else "Scores promise too little"
+
+
 def said(scores: JudgedScores, calibrated: bool) -> str:
-    """In one sentence how far scores can be read as probabilities, and what that means for the proposals shown."""
+    """What the verdict rests on, as the rest of its sentence; or why there is none, as a sentence."""
     after, shown = scores.after, scores.shown
-    if after.detections < LEAST_DETECTIONS:
+    if not verdict(scores):
         found = f"{after.detections or 'no'} detection{'s' * (after.detections != 1)}"
-        return f"There are only {found} on these images: too few to say how far scores can be trusted."
-    lean = after.promised - after.share
-    if after.error <= TRUSTED:
-        verdict = "Scores can be read as probabilities"
-    elif abs(lean) < after.error / 2:
-        verdict = "Scores are only a rough guide"
-    else:
-        verdict = "Scores promise too much" if lean > 0 else "Scores promise too little"
+        return f"The network found {found} on these images: too few to say how far scores can be trusted."
     proposals = "no proposal reaches the threshold"
     if shown.detections:
-        proposals = f"of {shown.detections} proposals shown {percent(shown.share)} are cells"
+        proposals = f"of {thousands(shown.detections)} proposals shown {percent(shown.share)} are cells"
         proposals += f" where their scores promise {percent(shown.promised)}"
     before = f", {100 * scores.before.error:.0f} before calibration" if calibrated else ""
     points = f"{100 * after.error:.0f} percentage point{'s' * (round(100 * after.error) != 1)}"
-    return f"{verdict}: {proposals}, and over all {after.detections} detections a score is {points} off{before}."
+    return f"{proposals}, and over all {thousands(after.detections)} detections a score is {points} off{before}."
