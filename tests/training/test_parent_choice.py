@@ -94,11 +94,52 @@ def test_a_parent_of_another_study_that_saw_what_judges_is_refused(
         launch(annotated_study, parent=bundle.pk)
 
 
-def test_a_bundle_of_another_study_is_never_chosen_by_itself(
+def test_a_first_round_starts_from_the_bundle_of_another_study_that_has_seen_most(
     annotated_study: Study, other_study: Study, ready_bundle: Any
 ) -> None:
+    third = Study.objects.create(name="Third")
+    bundle_in_use(third, ready_bundle("1" * 64, images=["a" * 64]))
+    most = bundle_in_use(other_study, ready_bundle("0" * 64, images=["a" * 64, "b" * 64]))
+    made = launch(annotated_study)
+    assert made.parent == most
+    assert f"Starts from bundle {most.pk} of the study {other_study.name}." in made.log
+
+
+def test_the_own_bundle_goes_before_that_of_another_study(
+    annotated_study: Study, other_study: Study, ready_bundle: Any
+) -> None:
+    bundle_in_use(other_study, ready_bundle("0" * 64, images=["a" * 64, "b" * 64]))
+    own = bundle_in_use(annotated_study, ready_bundle("1" * 64))
+    assert launch(annotated_study).parent == own
+
+
+def test_where_the_own_bundle_saw_what_judges_another_studys_is_taken(
+    annotated_study: Study, other_study: Study, ready_bundle: Any
+) -> None:
+    other = bundle_in_use(other_study, ready_bundle("0" * 64))
+    everything = [image.group for image in annotated_study.images.select_related("patient")]
+    own = bundle_in_use(annotated_study, ready_bundle("1" * 64, groups=everything))
+    made = launch(annotated_study)
+    assert made.parent == other
+    assert f"of the study {other_study.name}, not from bundle {own.pk}: it was trained on" in made.log
+
+
+def test_of_anothers_study_no_bundle_is_chosen_by_itself(
+    annotated_study: Study, other_study: Study, ready_bundle: Any, admin: User
+) -> None:
     bundle_in_use(other_study, ready_bundle("0" * 64))
-    assert launch(annotated_study).parent is None
+    assert launch(annotated_study, admin).parent is None
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_synthetic_study_starts_synthetic_ones_alone(
+    annotated_study: Study, other_study: Study, ready_bundle: Any, both: bool
+) -> None:
+    bundle = bundle_in_use(other_study, ready_bundle("0" * 64))
+    Study.objects.filter(pk=other_study.pk).update(synthetic=True)
+    annotated_study.synthetic = both
+    annotated_study.save()
+    assert launch(annotated_study).parent == (bundle if both else None)
 
 
 def test_a_bundle_that_nobody_has_does_not_exist(annotated_study: Study) -> None:

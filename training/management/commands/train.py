@@ -30,7 +30,7 @@ class Command(BaseCommand):
             "--parent",
             default=AUTO,
             metavar="ID",
-            help="bundle to start from (also of another study), none, or auto (in use)",
+            help="bundle to start from (also of another study), none, or auto: the one in use, else another study's",
         )
         parser.add_argument("--images", choices=list(STATES), default=ALL, help="learn only from images of a state")
         parser.add_argument(
