@@ -57,6 +57,8 @@ class Checkpoint:
         self._last = time.monotonic()
         self._took = 0.0
         self._failed = False
+        if self.writes:
+            self._remove_parts()
         if self.path is not None and self.path.exists():
             self._read(self.path)
 
@@ -99,8 +101,12 @@ class Checkpoint:
         """The training is over and its bundle written."""
         if self.writes and self.path is not None:
             self.path.unlink(missing_ok=True)
+            self._remove_parts()
+
+    def _remove_parts(self) -> None:
+        """Each process that was killed while it wrote has left one, of the size of the whole."""
+        if self.path is not None:
             for part in self.path.parent.glob(f".{self.path.name}.*"):
-                # Left by a process that was killed while it wrote.
                 part.unlink(missing_ok=True)
 
     def _read(self, path: Path) -> None:

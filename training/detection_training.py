@@ -83,6 +83,8 @@ class Learner:
 
     def __init__(self, model: FasterRCNN, settings: DetectorSettings, steps: int, team: Team) -> None:
         self.model = model.to(team.device)
+        # The seed gives all processes the same, but for what another kind of machine rounds in another way.
+        team.same_weights(self.model)
         self.team = team
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.SGD(

@@ -221,23 +221,21 @@ class RoundOfDetector:
             started -= before
         if split.note:
             self._log(split.note)
+        begun = run.begun["place"] if run.begun is not None else {"epoch": 1, "position": 0}
+        steps = steps_of(len(train), 1, self.settings.batch)
         self.tell(
             {
                 "event": "fold" if fold is not None else "start",
                 "fold": fold,
+                # Epochs that are behind it.
+                "place": begun["epoch"] - 1 + begun["position"] / steps,
                 "message": f"{len(train)} images train, {len(stop)} decide when to stop, {len(judge)} judge.",
             }
         )
         if run.begun is not None:
-            place, steps = run.begun["place"], steps_of(len(train), 1, self.settings.batch)
-            self.tell(
-                {
-                    "event": "continued",
-                    "fold": fold,
-                    "place": place["epoch"] - 1 + place["position"] / steps,
-                    "message": f"Continues from the checkpoint, in epoch {place['epoch']} after "
-                    f"{place['position']} of its {steps} steps.",
-                }
+            self._log(
+                f"Continues from the checkpoint, in epoch {begun['epoch']} after {begun['position']} of its "
+                f"{steps} steps."
             )
         torch.manual_seed(self.seed)
         model = starting_network(train, self.settings, self.parent, outlines=self.outlines >= LEAST_OUTLINES)

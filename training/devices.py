@@ -29,6 +29,10 @@ class DeviceError(ValueError):
     """A way of computing that was asked for and is not there; one sentence."""
 
 
+class TeamError(RuntimeError):
+    """Another process of the team is gone; one sentence."""
+
+
 @dataclass(frozen=True)
 class Team:
     """The processes that train one network together, mostly one, and what each computes with."""
@@ -67,8 +71,9 @@ class Team:
         if self.size == 1:
             return flag
         together = torch.tensor(int(flag), device=self.device)
-        dist.all_reduce(together, dist.ReduceOp.MAX)
-        return bool(together)
+        with _heard():
+            dist.all_reduce(together, dist.ReduceOp.MAX)
+            return bool(together)
 
     def average_gradients(self, parameters: Iterable[nn.Parameter], weight: float) -> None:
         """Replace the gradients by their sum over the processes, each times its weight (they sum to 1)."""
@@ -79,7 +84,8 @@ class Team:
         whole = torch.cat(
             [torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in parameters]
         ).mul_(weight)
-        dist.all_reduce(whole)
+        with _heard():
+            dist.all_reduce(whole)
         for p, gradient in zip(parameters, whole.split([p.numel() for p in parameters]), strict=True):
             p.grad = gradient.view(p.shape).to(p.dtype)
 
@@ -88,22 +94,25 @@ class Team:
         if self.size == 1:
             return float(value.detach())
         whole = value.detach().to(self.device, torch.float64) * weight
-        dist.all_reduce(whole)
-        return float(whole)
+        with _heard():
+            dist.all_reduce(whole)
+            return float(whole)
 
     def gathered(self, own: list[T], count: int) -> list[T]:
         """In every process, the list of which each process holds its share (the items of `share(count)`)."""
         if self.size == 1:
             return own
         parts: list[Any] = [None] * self.size
-        dist.all_gather_object(parts, own)
+        with _heard():
+            dist.all_gather_object(parts, own)
         return [parts[i % self.size][i // self.size] for i in range(count)]
 
     def same_weights(self, model: nn.Module) -> None:
         """Give all processes the first one's weights."""
         if self.size > 1:
-            for value in model.state_dict().values():
-                dist.broadcast(value, src=0)
+            with _heard():
+                for value in model.state_dict().values():
+                    dist.broadcast(value, src=0)
 
     def peak_memory(self) -> int:
         """The most memory in bytes that was in use at once: of the GPU where there is one, else of this process."""
@@ -113,6 +122,20 @@ class Team:
 
 
 ALONE = Team()
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[None]:
+    """Raises TeamError where the others do not answer."""
+    try:
+        yield
+    except RuntimeError as problem:
+        # gloo has no error of its own. A GPU's own errors also come to light where it is waited for.
+        if not isinstance(problem, dist.DistError) and "gloo" not in str(problem):
+            raise
+        raise TeamError(
+            "Another process of this training has ended; the same command goes on from the last checkpoint."
+        ) from problem
 
 
 def peak_of_process() -> int:

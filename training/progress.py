@@ -39,8 +39,9 @@ class Progress:
     points of the plots, at most about `POINTS` of loss for each fold: {"fold", "epoch" (a fraction of it within),
     "loss"} and {"fold", "epoch", "map_50"}. `reason` is why it failed, in the process's own sentence.
 
-    A training that continues from its checkpoint appends to the events of the process before it: what that one did
-    after the checkpoint is done again, so its points go; the time in between does not count, and the bar stays.
+    Another process of the same training appends to the events of the one before it. What that one did after the last
+    checkpoint, or all where there was none, is done again, so its points go; the time in between does not count, and
+    the bar stays.
     """
 
     def __init__(self) -> None:
@@ -48,6 +49,7 @@ class Progress:
         self.curve: list[dict[str, Any]] = []
         self.reason = ""
         self._began: float | None = None
+        self._last = 0.0
         self._every: dict[Any, int] = {}
         self._seen: dict[Any, int] = {}
 
@@ -65,8 +67,8 @@ class Progress:
         if "fold" in event:
             # None in a round of one run, and in the refit after the folds.
             self.present["fold"] = event["fold"]
-        if kind == "continued":
-            self._go_back(event)
+        if "place" in event:
+            self._forget_after(event["place"], event.get("fold"))
         for name in ("epoch", "epochs", "eta_seconds", "loss", "map_50", "peak_memory", "images_per_second"):
             if event.get(name) is not None:
                 self.present[name] = event[name]
@@ -82,7 +84,7 @@ class Progress:
         if kind == "epoch" and event.get("map_50") is not None:
             self.curve.append({"fold": event.get("fold"), "epoch": event.get("epoch", 0), "map_50": event["map_50"]})
         if isinstance(event.get("time"), int | float):
-            self._advance(float(event["time"]))
+            self._pass(event, float(event["time"]))
         if kind == "done":
             self.present |= {"fraction": 1.0, "eta_seconds": 0}
 
@@ -94,19 +96,23 @@ class Progress:
             for name in (*SEARCHED, "epoch", "epochs", "loss"):
                 self.present.pop(name, None)
 
-    def _go_back(self, event: dict[str, Any]) -> None:
-        """To the checkpoint: so many seconds of training, and in a fold so many epochs (the last in part)."""
-        now, seconds = event.get("time"), event.get("seconds")
-        if isinstance(now, int | float) and isinstance(seconds, int | float):
-            self._began = now - seconds
-        place = event.get("place")
+    def _forget_after(self, place: Any, fold: Any) -> None:
+        """A fold goes on after so many epochs, the last of them in part."""
         if isinstance(place, int | float):
-            fold = event.get("fold")
             self.curve = [point for point in self.curve if point["fold"] != fold or point["epoch"] <= place]
 
-    def _advance(self, now: float) -> None:
-        if self._began is None:
+    def _pass(self, event: dict[str, Any], now: float) -> None:
+        """The bar moves with the time that the training has taken, and what is left of it."""
+        seconds = event.get("seconds")
+        if event.get("event") == "continued" and isinstance(seconds, int | float):
+            # What was done after the checkpoint took time in vain.
+            self._began = now - seconds
+        elif self._began is None:
             self._began = now
+        elif event.get("event") == "process":
+            # Nobody worked on it since.
+            self._began += now - self._last
+        self._last = now
         eta = self.present.get("eta_seconds")
         elapsed = now - self._began
         if isinstance(eta, int | float) and elapsed + eta > 0:

@@ -21,6 +21,7 @@ from typing import Any
 
 from training.bundle import BundleError, read_bundle
 from training.contract import ContractError, write_json
+from training.pixel_cache import trim
 from training.search_space import SearchError, check_trials
 from training.settings import DetectorSettings, SettingsError, parse_assignments, resolve_settings
 from training.snapshot import Snapshot, read_snapshot
@@ -42,13 +43,15 @@ class Progress:
     A disk that is full for a while costs events, never the training.
     """
 
-    def __init__(self, path: Path | None, continued: bool = False) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._file: io.TextIOWrapper | None = None
         if path is not None:
-            self._file = path.open("a" if continued else "w", encoding="utf-8")
-            if continued:
+            # Never anew: whoever follows the file has read what an earlier process wrote.
+            self._file = path.open("a", encoding="utf-8")
+            if self._file.tell():
                 # A process that was killed may have left half a line.
                 self._file.write("\n")
+                self.tell({"event": "process"})
 
     def tell(self, event: dict[str, Any]) -> None:
         if self._file is None:
@@ -115,7 +118,7 @@ def _train(
     from training.checkpoint import Checkpoint, no_space_or
     from training.detection_training import Stopped
     from training.detector_round import RoundOfDetector, identity_of, open_parent
-    from training.devices import out_of_memory
+    from training.devices import TeamError, out_of_memory
 
     out: Path = options.out
     progress = Progress(None)
@@ -124,7 +127,7 @@ def _train(
         parent = open_parent(options.parent)
         searched: dict[str, Any] | None = None
         if options.trials:
-            progress = Progress(out / "progress.jsonl", continued=(out / "progress.jsonl").exists())
+            progress = Progress(out / "progress.jsonl")
             settings, searched = _search(options, snapshot, settings, parent, team, progress.tell, wanted)
         identity = identity_of(snapshot, settings, options.seed, parent)
         result = _made_before(out, identity)
@@ -135,9 +138,10 @@ def _train(
             out / "checkpoint.pt", identity, said.append, seconds=options.checkpoint_seconds, writes=team.leads
         )
         if team.leads:
+            trim()
             _make_room(out / "bundle", made_here="final" in checkpoint.outcomes)
             if searched is None:
-                progress = Progress(out / "progress.jsonl", continued=checkpoint.found)
+                progress = Progress(out / "progress.jsonl")
 
         def say(sentence: str) -> None:
             progress.tell({"event": "log", "message": sentence})
@@ -156,7 +160,7 @@ def _train(
     except Stopped:
         progress.tell({"event": "stopped", "message": "The training was ended; the same command goes on with it."})
         return ENDED
-    except (ContractError, SplitError, SearchError, BackboneError, FloatingPointError) as problem:
+    except (ContractError, SplitError, SearchError, BackboneError, TeamError, FloatingPointError) as problem:
         reason = str(problem)
     except (OSError, MemoryError, RuntimeError) as problem:
         if out_of_memory(problem):

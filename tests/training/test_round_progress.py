@@ -99,9 +99,10 @@ def test_a_training_that_continues_goes_on_from_where_its_bar_and_its_plot_were(
         progress.take(step(number, float(number), 100.0 - number))
     assert progress.present["fraction"] == 0.4
     # Killed at step 40, hours before; its last checkpoint was at step 30.
+    progress.take({"event": "process", "time": 8999.0})
     progress.take({"event": "continued", "time": 9000.0, "seconds": 30.0, "message": "Continues."})
     assert progress.present["fraction"] == 0.4, "the time that nobody trained is no progress"
-    progress.take({"event": "continued", "time": 9005.0, "fold": None, "place": 3.0, "message": "In epoch 4."})
+    progress.take({"event": "start", "time": 9005.0, "fold": None, "place": 3.0, "message": "4 images train."})
     assert max(point["epoch"] for point in progress.curve) == 3.0
     seen = []
     for number in range(31, 101):
@@ -111,6 +112,19 @@ def test_a_training_that_continues_goes_on_from_where_its_bar_and_its_plot_were(
     assert seen[20] < 0.6, "and it goes on from there, not from the end"
     epochs = [point["epoch"] for point in progress.curve]
     assert epochs == sorted(set(epochs)), "what is done again is plotted once"
+
+
+def test_a_training_that_begins_anew_draws_no_line_twice_and_counts_no_time_in_between() -> None:
+    progress = Progress()
+    progress.take({"event": "start", "time": 0.0, "fold": None, "place": 0.0})
+    progress.take({"event": "step", "time": 10.0, "step": 1, "steps": 10, "loss": 2.0, "eta_seconds": 90.0})
+    assert progress.present["fraction"] == 0.1 and len(progress.curve) == 1
+    # Killed before its first checkpoint, and taken up hours later.
+    progress.take({"event": "process", "time": 9000.0})
+    progress.take({"event": "start", "time": 9005.0, "fold": None, "place": 0.0})
+    assert progress.curve == []
+    progress.take({"event": "step", "time": 9010.0, "step": 1, "steps": 10, "loss": 2.0, "eta_seconds": 80.0})
+    assert progress.present["fraction"] == 0.2 and len(progress.curve) == 1
 
 
 def test_what_a_process_says_of_itself_is_kept() -> None:

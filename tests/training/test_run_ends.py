@@ -1,6 +1,7 @@
 """How `python -m training.run` ends before its time, from the view of whoever started it, and how it goes on."""
 
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 
@@ -88,6 +90,40 @@ def test_the_same_command_goes_on_and_says_so_and_then_says_what_it_made(tmp_pat
     other = start(*arguments, "--seed", "9")
     assert "There is something at" in other.communicate(timeout=300)[1]
     assert other.returncode == 1
+
+
+@pytest.mark.slow
+def test_under_torchrun_a_dead_process_ends_all_and_any_number_of_processes_goes_on(
+    tmp_path: Path, signals: None, capsys: Any
+) -> None:
+    snapshot, out = disc_snapshot(tmp_path, 5), tmp_path / "out"
+    settings = ["--set", "batch=2", "--set", "epochs=15", "--set", "frozen_stages=7"]
+    arguments = [str(snapshot), str(out), *TINY, *settings]
+    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    together = subprocess.Popen(
+        [*line, "-m", "training.run", *arguments],
+        cwd=REPOSITORY,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        when(lambda: (out / "checkpoint.pt").exists(), together)
+        both = {int(each.environ()["RANK"]): each for each in psutil.Process(together.pid).children()}
+        both[1].kill()
+        _, log = together.communicate(timeout=60)
+    finally:
+        together.kill()
+    assert together.returncode != 0 and not (out / "bundle").exists()
+    assert "Computed by cpu, 2 processes." in log
+    assert "Another process of this training has ended; the same command goes on from the last checkpoint." in log
+    assert "[rank0]: Traceback" not in log
+    # One process goes on with what two have begun: here and now, as torch is loaded already.
+    assert command.main(arguments) == 0
+    told = capsys.readouterr()
+    assert "Continues from the checkpoint, in epoch" in told.err
+    assert json.loads(told.out.splitlines()[-1])["bundle"] == read_bundle(out / "bundle").id
 
 
 @pytest.mark.slow
