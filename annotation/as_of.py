@@ -3,7 +3,7 @@
 Its triggers (django-pghistory) write each version of a cell, a label, a text and an image's state with the time of the
 database's clock, under the lock on the image's row (annotation/revision.py). History of a proposal begins when a person
 touches it; until then its row holds the original. So what cannot be told of the past are the proposals that nobody
-touched and a later run replaced (`proposals_lost`), and whether a proposal was shown is judged by what its row says now.
+touched and a later run replaced (`proposals_lost`); whether a proposal was shown is judged by what its row says now.
 """
 
 from collections import defaultdict

@@ -1,5 +1,6 @@
 """A round beside the one before it: what changed in the data, and how both did on the images that judged both."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
@@ -29,8 +30,11 @@ def changes_since_previous(study: Study, frozen: FrozenSnapshot) -> dict[str, An
     return {"since": last.number, **data_changes(before, frozen.manifest)}
 
 
-def compared_with_previous(round_: Round, judged: list[dict[str, Any]]) -> dict[str, Any] | None:
+def compared_with_previous(
+    round_: Round, judged: list[dict[str, Any]], alive: Callable[[], object] = lambda: None
+) -> dict[str, Any] | None:
     """The round beside the newest earlier one that images among `judged` judged too, as Round.comparison keeps it.
+    `alive` is called now and then, as it may take a minute.
 
     {"beside": number of that round, "previous": number of the one before, ...} (training/comparison.py); where no
     image judged both, "beside" is None and nothing follows. None where there is no earlier round, or nothing judged
@@ -43,7 +47,7 @@ def compared_with_previous(round_: Round, judged: list[dict[str, Any]]) -> dict[
     if previous is None:
         return None
     for judgement in Judgement.objects.filter(round__in=earlier[:LOOKED_THROUGH]).order_by("-round__number"):
-        found = compare(judged, judgement.images)
+        found = compare(judged, judgement.images, alive)
         if found is not None:
             number = earlier.values_list("number", flat=True).get(pk=judgement.round_id)
             return {"beside": number, "previous": previous.number, **found}

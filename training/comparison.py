@@ -4,7 +4,7 @@ Both are held against the later round's truth: what was corrected since counts f
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,14 @@ SAME_WITHIN = 0.001
 Judged = Mapping[str, Any]
 
 
-def compare(now: Sequence[Judged], before: Sequence[Judged]) -> dict[str, Any] | None:
+def compare(
+    now: Sequence[Judged], before: Sequence[Judged], alive: Callable[[], object] = lambda: None
+) -> dict[str, Any] | None:
     """The later round (`now`) beside an earlier one on the images that judged both; None where there is no such image.
 
     {"images", "groups": how many, "now": {"map", "map_50", "map_75", "mar"}, "before": the same, "better", "worse",
     "same": how many groups (patients; images without one) by map_50}. Metrics are null where the images hold no cell.
+    `alive` is called after each group.
     """
     earlier = {image["sha256"]: image for image in before}
     pairs = [(image, {**image, **_found(earlier[image["sha256"]])}) for image in now if image["sha256"] in earlier]
@@ -31,11 +34,14 @@ def compare(now: Sequence[Judged], before: Sequence[Judged]) -> dict[str, Any] |
     by_group: dict[str, list[tuple[Judged, Judged]]] = defaultdict(list)
     for pair in pairs:
         by_group[pair[0]["group"]].append(pair)
-    verdicts = [_verdict(own) for own in by_group.values()]
+    verdicts = []
+    for own in by_group.values():
+        verdicts.append(_verdict(own))
+        alive()
     return {
         "images": len(pairs),
         "groups": len(by_group),
-        "now": metrics_of([own for own, _ in pairs]),
+        "now": metrics_of([ours for ours, _ in pairs]),
         "before": metrics_of([theirs for _, theirs in pairs]),
         "better": verdicts.count(1),
         "worse": verdicts.count(-1),

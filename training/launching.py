@@ -87,9 +87,10 @@ def launch(
     return round_
 
 
-def resume(round_: Round, by: str = "", *, at_once: bool = False) -> None:
+def resume(round_: Round, by: str = "", *, at_once: bool = False) -> str:
     """Put a round that failed or was cancelled back into the queue, to go on from its last checkpoint; `at_once`
-    claims it for the caller instead. Raises RoundRefused with one sentence where that cannot be."""
+    claims it for the caller instead. Returns a sentence that says where it begins, as its log does. Raises
+    RoundRefused with one sentence where that cannot be."""
     Round.bury_dead()
     try:
         with transaction.atomic():
@@ -100,16 +101,30 @@ def resume(round_: Round, by: str = "", *, at_once: bool = False) -> None:
                 raise RoundRefused(
                     f"Round {round_.number} cannot be resumed: the files of bundle {round_.parent_id} are gone."
                 )
-            note = f"Resumed{f' by {by}' if by else ''}.\n"
-            if not round_.reopen(deaths=0, log_more=note):
+            if not round_.reopen(deaths=0):
                 state = round_.reload().get_state_display().lower()
                 raise RoundRefused(f"Round {round_.number} cannot be resumed: it is {state}.")
+            # Only now: nobody clears its folder away any more.
+            note = f"Resumed{f' by {by}' if by else ''}: {_where_it_begins(round_)}."
+            round_.note(note)
             if at_once:
                 round_.claim()
             else:
                 round_.enqueue()
     except IntegrityError as error:
         raise RoundRefused("Another round of this study has just been launched.") from error
+    return note
+
+
+def _where_it_begins(round_: Round) -> str:
+    """As a clause."""
+    if round_.has_checkpoint:
+        return "it goes on from its last checkpoint"
+    if round_.started_at is None:
+        return "it had not begun"
+    if round_.folder.is_dir():
+        return "it had written no checkpoint, so it begins anew"
+    return "its checkpoint is no longer kept, so it begins anew"
 
 
 def _one_at_a_time(study: Study, but: Round | None = None) -> None:

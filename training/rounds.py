@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.db import DatabaseError, OperationalError, connection, transaction
 
-from training import search_jobs
+from training import round_folders, search_jobs
 from training.beside_previous import compared_with_previous
 from training.bundle import BundleError, copy_bundle, read_bundle
 from training.code_version import code_version
@@ -24,6 +24,7 @@ from training.judged import NAME as JUDGED
 from training.judged import JudgedError, read_judged
 from training.models import Bundle, JobState, Judgement, Round
 from training.progress import Progress, Tail
+from training.round_folders import succeeded_after
 from training.training_process import TrainingProcess, death_sentence
 
 logger = logging.getLogger(__name__)
@@ -84,9 +85,7 @@ def carry_out(
         raise
     finally:
         search_jobs.end_helpers(round_)
-        # Of one that failed or was cancelled the checkpoint is kept: it can be resumed.
-        if round_.state == JobState.SUCCEEDED:
-            shutil.rmtree(round_.folder, ignore_errors=True)
+        round_folders.sweep()
 
 
 def _carry_out(round_: Round, stopping: Callable[[], bool], command: Command, echo: Callable[[str], None]) -> None:
@@ -102,7 +101,7 @@ def _carry_out(round_: Round, stopping: Callable[[], bool], command: Command, ec
     with TrainingProcess(
         command(round_), round_.folder, Path(django_settings.BASE_DIR), environment=environment
     ) as process:
-        heart = _Heart(round_)
+        heart = _Heart(round_, progress)
         status = None
         while status is None:
             status = process.wait(TICK_SECONDS)
@@ -113,7 +112,7 @@ def _carry_out(round_: Round, stopping: Callable[[], bool], command: Command, ec
             log += fresh
             for line in fresh:
                 echo(line)
-            if not heart.beat(fresh, progress):
+            if not heart.beat(fresh):
                 # Buried while this worker was cut off: the row is somebody else's by now.
                 return
             if round_.state == JobState.CANCELLING:
@@ -128,23 +127,26 @@ def _carry_out(round_: Round, stopping: Callable[[], bool], command: Command, ec
             round_.fail(death_sentence(status, log))
             return
         result = process.result()
-    _finish(round_, result)
+    _finish(round_, result, heart)
 
 
 class _Heart:
     """Beats for a round, patient with a database that is away for a moment."""
 
-    def __init__(self, round_: Round) -> None:
+    def __init__(self, round_: Round, progress: Progress) -> None:
         self.round = round_
+        self.progress = progress
         self._pending: list[str] = []
         self._last = time.monotonic()
         self._patience = DATABASE_PATIENCE * django_settings.JOB_SILENCE_SECONDS
 
-    def beat(self, lines: Iterable[str], progress: Progress) -> bool:
+    def beat(self, lines: Iterable[str] = ()) -> bool:
+        """With new lines of the log; False where the round is no longer this worker's."""
         self._pending += lines
         text = "".join(f"{line}\n" for line in self._pending)
+        told = self.progress
         try:
-            alive = self.round.beat(log=text, progress=progress.present, curve=progress.curve, **_memory(progress))
+            alive = self.round.beat(log=text, progress=told.present, curve=told.curve, **_memory(told.present))
         except OperationalError:
             if connection.in_atomic_block or time.monotonic() - self._last > self._patience:
                 raise
@@ -154,6 +156,11 @@ class _Heart:
         self._pending = []
         self._last = time.monotonic()
         return alive
+
+    def beat_if_due(self) -> None:
+        """For work that takes its time and tells nothing: cheap however often it is called."""
+        if time.monotonic() - self._last >= TICK_SECONDS:
+            self.beat()
 
 
 def _prepare(round_: Round) -> None:
@@ -172,9 +179,9 @@ def _prepare(round_: Round) -> None:
     round_.beat(versions=versions())
 
 
-def _memory(progress: Progress) -> dict[str, int]:
-    """The most memory that the training has told of so far, as a field of the row; empty before."""
-    told = progress.present.get("peak_memory")
+def _memory(told_of: Mapping[str, Any]) -> dict[str, int]:
+    """The most memory that the training has told of, as a field of the row; empty where it has not."""
+    told = told_of.get("peak_memory")
     return {"peak_memory": int(told)} if isinstance(told, int | float) and told > 0 else {}
 
 
@@ -196,9 +203,10 @@ def _hand_back(round_: Round) -> None:
             round_.send()
 
 
-def _finish(round_: Round, result: dict[str, Any] | None) -> None:
+def _finish(round_: Round, result: dict[str, Any] | None, heart: _Heart) -> None:
     """Read what the process made as strictly as any stranger's bundle, and only then let it in."""
     made = round_.folder / "out" / "bundle"
+    heart.beat()
     try:
         card = read_bundle(made, round_.kind).card
         if card["snapshot"] != round_.snapshot:
@@ -209,8 +217,7 @@ def _finish(round_: Round, result: dict[str, Any] | None) -> None:
         round_.fail(f"The training process left no bundle that can be used: {error}")
         return
     result = result or {}
-    judged, comparison = _beside(round_)
-    peak = result.get("peak_memory")
+    judged, comparison = _beside(round_, heart)
     with transaction.atomic():
         row, _ = Bundle.objects.get_or_create(
             id=bundle_id, defaults={"study": round_.study, "kind": round_.kind, "card": card}
@@ -222,23 +229,24 @@ def _finish(round_: Round, result: dict[str, Any] | None) -> None:
             folds=result.get("folds", []),
             seconds=result.get("seconds"),
             comparison=comparison,
-            **({"peak_memory": int(peak)} if isinstance(peak, int | float) and peak > 0 else {}),
+            **_memory(result),
         ):
             if judged:
                 Judgement.keep(round_, judged)
-            # The newest comes into use by itself; an admin can roll back.
-            row.promote()
+            # The newest comes into use by itself; an admin can roll back. One that was resumed may be an old one.
+            if not succeeded_after(round_).exists():
+                row.promote()
             return
         transaction.set_rollback(True)
     round_.refresh_from_db()
     round_.give_up()
 
 
-def _beside(round_: Round) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+def _beside(round_: Round, heart: _Heart) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """What judged the round, and it beside an earlier one. A mistake here costs the comparison, not the round."""
     try:
         judged = read_judged(round_.folder / "out" / JUDGED)
-        return judged, compared_with_previous(round_, judged)
+        return judged, compared_with_previous(round_, judged, heart.beat_if_due)
     except DatabaseError:
         raise
     except Exception as error:

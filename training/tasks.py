@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.db import connection
 
-from training import rounds, search_jobs, watch
+from training import round_folders, rounds, search_jobs, watch
 from training.models import Round, SearchHelper
 
 # Its receivers listen in every worker.
@@ -37,8 +37,10 @@ def stop_rounds(**_: Any) -> None:
 
 @worker_ready.connect
 def recover_rounds(sender: Any = None, **_: Any) -> None:
-    """A worker of the training queue that starts finds the rounds that were left behind or whose message was lost."""
+    """A worker of the training queue that starts finds the rounds that were left behind or whose message was lost, and
+    clears away what is kept no longer."""
     queues = getattr(getattr(sender, "app", None), "amqp", None)
     if queues is None or "training" in queues.queues.consume_from:
         Round.recover()
+        round_folders.sweep()
         connection.close()

@@ -1,5 +1,6 @@
 """Rounds that go on: resumed by a person, handed on by a worker, picked up from one that died."""
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def test_a_failed_round_is_resumed_with_its_checkpoint_and_log(
     failed: Round, good_child: Any, child: Any, no_broker: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
-        resume(failed, "ada")
+        assert resume(failed, "ada") == "Resumed by ada: it goes on from its last checkpoint."
     assert no_broker == [("training.run_round", [failed.pk])]
     failed.reload()
     assert (failed.state, failed.reason, failed.finished_at) == (JobState.QUEUED, "", None)
@@ -56,15 +57,35 @@ def test_a_failed_round_is_resumed_with_its_checkpoint_and_log(
     run(failed.pk, command=looking)
     assert seen == ["half way"]
     assert failed.reload().state == JobState.SUCCEEDED
-    assert "no space left" in failed.log and "Resumed by ada." in failed.log
+    assert "no space left" in failed.log and "Resumed by ada: it goes on" in failed.log
     assert not failed.folder.exists()
 
 
 def test_a_cancelled_round_is_resumed(annotated_study: Study, no_broker: Any) -> None:
     made = launch(annotated_study)
     made.cancel()
-    resume(made)
+    assert resume(made) == "Resumed: it had not begun."
     assert made.reload().state == JobState.QUEUED
+
+
+def test_one_without_a_checkpoint_says_that_it_begins_anew(annotated_study: Study, child: Any, no_broker: Any) -> None:
+    made = launch(annotated_study)
+    run(made.pk, command=child("sys.exit('No space.')"))
+    assert resume(made.reload()) == "Resumed: it had written no checkpoint, so it begins anew."
+    made.cancel()
+    shutil.rmtree(made.folder)
+    assert resume(made.reload(), "ada") == "Resumed by ada: its checkpoint is no longer kept, so it begins anew."
+    assert made.reload().log.endswith("its checkpoint is no longer kept, so it begins anew.\n")
+
+
+def test_an_old_round_that_is_resumed_does_not_replace_a_later_ones_bundle(failed: Round, good_child: Any) -> None:
+    later = launch(failed.study)
+    run(later.pk, command=good_child(seed=2))
+    resume(failed.reload())
+    run(failed.pk, command=good_child())
+    assert failed.reload().state == JobState.SUCCEEDED
+    assert failed.bundle is not None and not failed.bundle.in_use
+    assert later.reload().bundle is not None and later.bundle.in_use
 
 
 @pytest.mark.parametrize("state", [JobState.SUCCEEDED, JobState.QUEUED, JobState.RUNNING])

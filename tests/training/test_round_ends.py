@@ -7,12 +7,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 from annotation.models import Study
 from training import rounds
@@ -148,6 +150,27 @@ def test_a_process_that_will_not_end_is_killed(
     worker.join(5)
     assert made.reload().state == JobState.CANCELLED
     assert not _lives(pid)
+
+
+def test_a_round_that_is_long_held_against_another_gives_signs_of_life(
+    annotated_study: Study, good_child: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = launch(annotated_study)
+    long_ago = timezone.now() - timedelta(hours=1)
+    beats: list[bool] = []
+
+    def comparing(round_: Round, judged: list[Any], alive: Callable[[], object]) -> None:
+        for _ in range(3):
+            Round.objects.filter(pk=round_.pk).update(heartbeat_at=long_ago)
+            alive()
+            beats.append(made.reload().heartbeat_at != long_ago)
+            time.sleep(rounds.TICK_SECONDS)
+
+    monkeypatch.setattr(rounds, "read_judged", lambda path: [])
+    monkeypatch.setattr(rounds, "compared_with_previous", comparing)
+    run(made.pk, command=good_child())
+    assert made.reload().state == JobState.SUCCEEDED
+    assert beats[1:] == [True, True], "the first may come too soon after the one before"
 
 
 def test_a_worker_that_stops_hands_the_round_back(

@@ -143,6 +143,6 @@ def test_a_round_that_failed_is_resumed(
         train("--study", annotated_study.name)
     with_command(monkeypatch, good_child())
     result, log = train("--study", annotated_study.name, "--resume", "1")
-    assert result["round"] == 1 and "Resumed." in log
+    assert result["round"] == 1 and "Resumed: it " in log
     with pytest.raises(CommandError, match="Round 1 cannot be resumed: it is succeeded"):
         train("--study", annotated_study.name, "--resume", "1")

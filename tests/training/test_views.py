@@ -339,7 +339,7 @@ def test_an_admin_resumes_a_round_that_failed(
     assert reverse("round-resume", args=[made.pk]) in client.get(address).content.decode()
     client.post(reverse("round-resume", args=[made.pk]))
     assert made.reload().state == JobState.QUEUED
-    assert "Resumed by ada." in made.log
+    assert "Resumed by ada: it " in made.log
     page = client.post(reverse("round-resume", args=[made.pk]), follow=True).content.decode()
     assert "cannot be resumed: it is queued" in page
 

@@ -182,6 +182,10 @@ class Job(models.Model):
             **fields,
         )
 
+    def note(self, line: str) -> None:
+        """Append a line to the log, whoever holds the job."""
+        self._change(JobState.values, log_more=f"{line}\n")
+
     # --- finding what was left behind ---
 
     @classmethod

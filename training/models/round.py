@@ -77,8 +77,14 @@ class Round(Job):
 
     @property
     def folder(self) -> Path:
-        """Where its process works, with its last checkpoint; gone once the round has succeeded."""
+        """Where its process works, with its last checkpoint; kept for a while only (training/round_folders.py)."""
         return Path(settings.ROUND_FOLDER) / str(self.pk)
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether its training can go on where it ended, or has only to be read."""
+        out = self.folder / "out"
+        return (out / "checkpoint.pt").is_file() or (out / "result.json").is_file()
 
     @property
     def snapshot_folder(self) -> Path:

@@ -119,7 +119,7 @@ def resume(request: HttpRequest, round_id: int) -> HttpResponse:
     """Let a round that failed or was cancelled go on from its last checkpoint."""
     round_ = round_for(request.user, round_id, Role.ADMIN)
     try:
-        launching.resume(round_, request.user.get_username())
+        messages.success(request, launching.resume(round_, request.user.get_username()))
     except RoundRefused as refused:
         messages.error(request, str(refused))
     return redirect("round", round_.pk)
