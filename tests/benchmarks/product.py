@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from psycopg import sql
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("MARROWLOOP_SHARED") or REPOSITORY.parent / "shared" / "data")
 BLOOD, MARROW = SHARED / "blood-fields", SHARED / "marrow-fields"
-BLOOD_FORMAT = ["--format", "yolo", "--class-names", str(BLOOD / "classes.txt"), "--classes", "WBC"]
+BLOOD_FORMAT: list[str | Path] = ["--format", "yolo", "--class-names", str(BLOOD / "classes.txt"), "--classes", "WBC"]
 MARROW_FORMAT = ["--format", "via", "--class-attribute", "kind", "--classes", "cell"]
 MARROW_FORMAT += ["--ignore", "edge,smudge,uncertain"]
 MARROW_TRUTH = MARROW / "via_project.json"
@@ -59,6 +62,27 @@ class Product:
             yield self
         finally:
             holder.communicate()
+
+    @contextmanager
+    def copied(self) -> Iterator["Product"]:
+        """The same product on a copy of its database, while it is kept up: nothing that is done there is done here.
+
+        Images, snapshots and bundles are named by their content, so the files are shared; but only one of the two may
+        train at a time.
+        """
+        here = json.loads((self.folder / "services" / "postgres" / "state.json").read_text())["address"]
+        server, mark, options = here.partition("?")
+        template = server.rpartition("/")[2]
+        copy = Product(self.folder)
+        copy.environment["DATABASE_URL"] = f"{server}_copy{mark}{options}"
+        names = {"copy": sql.Identifier(f"{template}_copy"), "template": sql.Identifier(template)}
+        with psycopg.connect(here, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {copy} TEMPLATE {template}").format(**names))
+        try:
+            yield copy
+        finally:
+            with psycopg.connect(here, autocommit=True) as connection:
+                connection.execute(sql.SQL("DROP DATABASE {copy} WITH (FORCE)").format(**names))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from annotation.formats.truth import TruthCell
 from annotation.models import ImageOrder, SmearImage, Study
 from annotation.scheme import study_named
 from inference.evaluation import evaluate, study_truth
-from inference.proposals import DetectorProposals, FirstProposals, Proposer, propose
+from inference.proposals import DetectorProposals, Proposer, chosen_bundle, propose, proposer_of
 from inference.simulation import correct, judge, next_images, set_aside, shuffled, simulated_annotator, unplayed
 from training.freeze import RoundRefused
 from training.launching import launch
@@ -32,7 +32,10 @@ ORDERS = {
 
 
 class Command(BaseCommand):
-    help = "Play an annotator against a truth: correct proposals, retrain, propose again; one JSON line a round."
+    help = (
+        "Play an annotator against a truth: correct proposals, retrain, propose again; one JSON line a round. Goes on "
+        "from where the study stands: with its bundle in use, on images that nobody has annotated."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--study", required=True, metavar="NAME")
@@ -63,6 +66,12 @@ class Command(BaseCommand):
             metavar="N",
             help="set aside N images of the truth, the same for all seeds and orders, that judge every round; 0: the "
             "images still waiting do, which change from round to round",
+        )
+        parser.add_argument(
+            "--until",
+            type=float,
+            metavar="MAP_50",
+            help="end with the first round whose map_50 reaches it",
         )
         parser.add_argument(
             "--warm-passes",
@@ -98,29 +107,29 @@ class Command(BaseCommand):
         order = ORDERS[options["order"]]
         judges = set_aside(playable, options["judge_images"])
         waiting = shuffled(sorted(set(playable) - set(judges)), options["seed"])
-        # The play is about what people see of a loop that begins without a model.
-        self._propose(study, FirstProposals(), waiting[:per_round] if order == ImageOrder.RANDOM else waiting)
+        self._propose(study, proposer_of(chosen_bundle(study, None)), _looked_at(waiting, per_round, order))
         for number in range(1, rounds + 1):
             chosen = next_images(waiting, per_round, order)
             waiting = [key for key in waiting if key not in chosen]
             self._correct(study, chosen, truth)
             took = effort(chosen)
-            last = number == rounds and options["no_last_training"]
-            if options["warm_passes"] and number > 1 and options["parent"] == "auto":
-                settings["epochs"] = str(math.ceil(options["warm_passes"] / (number * per_round)))
+            annotated = study.images.finished().count()
+            if options["warm_passes"] and options["parent"] == "auto" and chosen_bundle(study, None):
+                settings["epochs"] = str(math.ceil(options["warm_passes"] / annotated))
             started = time.monotonic()
-            proposer = None if last else self._train(study, settings, options)
+            last = number == rounds
+            proposer = None if last and options["no_last_training"] else self._train(study, settings, options)
             seconds = time.monotonic() - started
             scores: dict[str, float | None] = {}
             if proposer and judges:
                 scores = judge(proposer, {image_id: truth[image_id] for image_id in judges})
-            if waiting and proposer and number < rounds and judges:
-                # Nobody sees more of them than the next round takes, unless that is chosen by what they show.
-                seen = waiting[:per_round] if order == ImageOrder.RANDOM else waiting
-                self._propose(study, proposer, seen)
-            elif waiting and proposer and not judges:
+                last = last or _reached(scores, options["until"])
+                if not last:
+                    self._propose(study, proposer, _looked_at(waiting, per_round, order))
+            elif proposer and waiting:
                 self._propose(study, proposer, waiting)
                 scores = evaluate({image_id: truth[image_id] for image_id in waiting}).scores
+                last = last or _reached(scores, options["until"])
             line = {
                 "round": number,
                 "images": took.images,
@@ -133,12 +142,14 @@ class Command(BaseCommand):
                 "map_50": scores.get("map_50"),
                 "map": scores.get("map"),
                 "order": options["order"],
-                "annotated": number * per_round,
+                "annotated": annotated,
                 "judged_on": len(judges or waiting) if scores else 0,
                 "training_seconds": round(seconds, 1) if proposer else None,
             }
             self.stdout.write(json.dumps(line))
             self.stdout.flush()
+            if last:
+                break
 
     def _correct(self, study: Study, image_ids: list[int], truth: dict[int, list[TruthCell]]) -> None:
         user = simulated_annotator(study)
@@ -161,3 +172,13 @@ class Command(BaseCommand):
         if round_.bundle is None:
             raise CommandError(round_.reason or f"Round {round_.number} ended as {round_.state}.")
         return DetectorProposals(round_.bundle)
+
+
+def _looked_at(waiting: list[int], count: int, order: ImageOrder) -> list[int]:
+    """The images to propose on: no more than people take next, unless those are chosen by what is proposed."""
+    return waiting[:count] if order == ImageOrder.RANDOM else waiting
+
+
+def _reached(scores: dict[str, float | None], wanted: float | None) -> bool:
+    found = scores.get("map_50")
+    return wanted is not None and found is not None and found >= wanted
