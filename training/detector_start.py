@@ -26,16 +26,17 @@ def outlines_in(snapshot: Snapshot) -> int:
 
 
 def starting_size(snapshot: Snapshot, settings: DetectorSettings, parent: BundleFiles | None) -> int:
-    """The long side in px at which the images are trained: as set, else as the parent's anchors or the cells want."""
+    """The long side in px at which the images are trained: as set, else as the cells or the parent's anchors want."""
     if settings.size:
         return settings.size
-    if parent is None:
-        return training_size(snapshot.images)
-    if parent.card["study"] == snapshot.manifest["study"]:
+    if parent is not None and parent.card["study"] == snapshot.manifest["study"]:
         return int(parent.card["inputs"]["size"])
-    # Cells of other images should look as large to the parent's anchors as those that it knows.
+    size, side = training_size(snapshot.images), typical_side(snapshot.images)
+    if parent is None or not side:
+        return size
+    # Cells of another study that are larger or smaller than any that the parent knows must be brought to its anchors.
     anchors = [float(side) for side in parent.card["architecture"]["anchors"]]
-    return clipped_size(median(anchors) * typical_side(snapshot.images))
+    return size if min(anchors) <= size / side <= max(anchors) else clipped_size(median(anchors) * side)
 
 
 def starting_network(
