@@ -337,9 +337,10 @@ def test_an_admin_resumes_a_round_that_failed(
     assert "Resume" not in client_of(annotator).get(address).content.decode()
     client = client_of(admin)
     assert reverse("round-resume", args=[made.pk]) in client.get(address).content.decode()
-    client.post(reverse("round-resume", args=[made.pk]))
+    page = client.post(reverse("round-resume", args=[made.pk]), follow=True).content.decode()
     assert made.reload().state == JobState.QUEUED
-    assert "Resumed by ada: it " in made.log
+    said = "Resumed by ada: its checkpoint is no longer kept, so it begins anew."
+    assert said in made.log and page.count(said) == 2, "at once and in the log"
     page = client.post(reverse("round-resume", args=[made.pk]), follow=True).content.decode()
     assert "cannot be resumed: it is queued" in page
 
