@@ -63,6 +63,7 @@ def list_context(request: HttpRequest, study: Study) -> dict[str, Any]:
             }
             for value, label in [("", "All"), *SmearImage.State.choices]
         ],
+        "order_meaning": MEANINGS[ImageOrder(query.sort)] if query.sort in ImageOrder.values else "",
         "editor_address": query.editor_address(),
         "previous_address": query.address(page=str(listing.page.number - 1)),
         "next_address": query.address(page=str(listing.page.number + 1)),

@@ -156,6 +156,10 @@ def test_every_order_is_offered_with_what_it_means(study: Study, annotator: User
     page = client_of(annotator).get(reverse("study", args=[study.pk])).content.decode()
     for order in ImageOrder:
         assert f'<option value="{order.value}" title="{MEANINGS[order]}"' in page
+    assert 'class="worklist-order' not in page
+    for order in ImageOrder:
+        listed = client_of(annotator).get(reverse("study", args=[study.pk]), {"sort": order}).content.decode()
+        assert f'<p class="worklist-order muted small">{MEANINGS[order]}.</p>' in listed
     # What the button does is said to everybody; who is no admin cannot change it.
     assert f"{MEANINGS[ImageOrder.TEACHES]}." in page and 'id="next-order"' not in page
 
