@@ -41,7 +41,8 @@ class LaunchForm(forms.Form):
     parent = forms.ChoiceField(
         label="Start from",
         required=False,
-        help_text="A bundle that saw the patients who judge this round never starts it.",
+        help_text="Without one in use here, that of another of your studies. Never one that saw the patients who judge "
+        "this round.",
     )
     patients = forms.MultipleChoiceField(
         label="Only these patients", required=False, widget=forms.SelectMultiple(attrs={"size": 5})
@@ -82,7 +83,7 @@ class LaunchForm(forms.Form):
         super().__init__(data, label_suffix="", initial={"other": lines})
         # Shown once there is something to override.
         self.unchanged = False
-        self._choices("parent", [(AUTO, "The bundle in use, else that of another study"), (NONE, "Scratch"), *_starts(study, user)])
+        self._choices("parent", [(AUTO, "The bundle in use"), (NONE, "Scratch"), *_starts(study, user)])
         patients = Patient.objects.filter(study=study, images__state__in=SmearImage.FINISHED).distinct()
         self._choices("patients", [(code, code) for code in patients.values_list("code", flat=True)])
         labels = Label.objects.filter(group__study=study).order_by("group__order", "order", "pk")

@@ -97,7 +97,8 @@ def threshold_plot(scores: JudgedScores) -> Plot | None:
     x, y = scales((0, 1), (0, top), WIDTH, bottom)
     lines = []
     for kind, rate in rates.items():
-        points = [(x(threshold), max(float(TOP), y(value))) for threshold, value in rate]
+        # What towers over the rest runs out of the picture.
+        points = [(x(threshold), y(value)) for threshold, value in rate]
         drawn = " ".join(f"{a},{b}" for a, b in points)
         lines.append(Line("all" if kind == "total" else kind, colours[kind], drawn, *points[-1]))
     said = f"{chosen:.2f} corrections per cell at the chosen threshold of {scores.threshold:.2f}"

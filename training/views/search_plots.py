@@ -13,6 +13,8 @@ BEST, COMPLETE, PRUNED = 0, 1, 3
 SMALL = (240, 150)
 # It has no name under its x axis.
 SMALL_BOTTOM = 26
+# What a long number under it takes.
+NUMBER_WIDTH = 52
 
 
 def value_plot(trials: Sequence[dict[str, Any]]) -> Plot | None:
@@ -107,13 +109,16 @@ def _range(values: Sequence[float], pad: float) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float, place: Scale, about: int = 5, whole: bool = False) -> list[Tick]:
-    """Round numbers within, a step of 1, 2 or 5 times a power of ten apart."""
+    """Round numbers within: about so many, but two where that can be."""
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
-    if whole:
-        step = max(1.0, round(step))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    wanted = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
+    for step in (wanted, wanted / 2, wanted / 4, wanted / 5):
+        if whole:
+            step = max(1.0, round(step))
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last > first:
+            break
     return [Tick(place(i * step), f"{round(i * step, 10):g}") for i in range(first, last + 1)]
 
 
@@ -122,4 +127,9 @@ def _decades(low: float, high: float, place: Scale) -> list[Tick]:
     powers = range(math.floor(low), math.ceil(high) + 1)
     factors = (1,) if sum(low <= p <= high for p in powers) >= 2 else (1, 2, 5)
     found = [(p + math.log10(f), f * 10.0**p) for p in powers for f in factors]
-    return [Tick(place(at), f"{value:g}") for at, value in found if low <= at <= high]
+    kept: list[Tick] = []
+    for at, value in found:
+        # No number runs into the one before it.
+        if low <= at <= high and (not kept or place(at) - kept[-1].at >= NUMBER_WIDTH):
+            kept.append(Tick(place(at), f"{value:g}"))
+    return kept
