@@ -8,6 +8,7 @@ opening and looking through of the next. Gaps that end in a label are the work o
 left out. Actions that a browser sends together (after it was without a connection) have no time between them.
 """
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from annotation.models import Cell, Correction, ImageEffort, Operation, Proposal
 PAUSE_SECONDS = 60
 # Part of what is stored with a count: raise it with any change of what is counted here.
 COUNTING = 1
-_IMAGES_AT_ONCE = 500
+# Counted at once; and where somebody waits for a page meanwhile.
+_IMAGES_AT_ONCE, _FEW_IMAGES = 500, 10
 _KINDS = (Correction.ACCEPTED, Correction.MOVED, Correction.DELETED, Correction.ADDED)
 
 
@@ -95,33 +97,52 @@ def total(works: Iterable[Work]) -> Effort:
     )
 
 
-def work_on_finished(study: Study) -> list[Work]:
-    """All work on the borders of the study's finished images, by image, bundle and person; at least one row an image.
+@dataclass(frozen=True)
+class Counting:
+    """How far the counting is: `left` of so many finished images are not counted as they are now."""
 
-    Two queries where nothing has changed since the last call. What has changed is counted again, image by image (the
-    revision tells), and kept: the first call on a large study takes seconds, later ones do not.
+    images: int
+    left: int
+
+    @property
+    def done(self) -> int:
+        return self.images - self.left
+
+
+def count_effort(study: Study, seconds: float | None = None) -> Counting:
+    """Count the finished images that have changed since they were counted (the revision tells), and keep the counts.
+
+    A large study that was never counted takes seconds. For whoever must not wait so long it ends after about so many
+    `seconds`, having counted some in any case; the next call goes on. Two queries where nothing has changed.
     """
     images = SmearImage.objects.filter(study=study).finished()
     revisions = dict(images.order_by("pk").values_list("pk", "revision"))
-    kept = {
-        image_id: rows
-        for image_id, revision, rows in ImageEffort.objects.filter(image__in=images, counting=COUNTING).values_list(
-            "image_id", "revision", "rows"
-        )
-        if revision == revisions.get(image_id)
-    }
-    stale = [image_id for image_id in revisions if image_id not in kept]
-    for start in range(0, len(stale), _IMAGES_AT_ONCE):
-        counted = _count(study, stale[start : start + _IMAGES_AT_ONCE])
+    kept = ImageEffort.objects.filter(image__in=images, counting=COUNTING)
+    counted = dict(kept.values_list("image_id", "revision"))
+    stale = [image_id for image_id, revision in revisions.items() if counted.get(image_id) != revision]
+    at_once = _IMAGES_AT_ONCE if seconds is None else _FEW_IMAGES
+    began, done = time.monotonic(), 0
+    while done < len(stale) and not (done and seconds is not None and time.monotonic() - began > seconds):
         # With the revisions read before: whatever has changed since makes them stale at the next look.
         ImageEffort.objects.bulk_create(
-            [ImageEffort(image_id=pk, revision=revisions[pk], counting=COUNTING, rows=rows) for pk, rows in counted],
+            [
+                ImageEffort(image_id=pk, revision=revisions[pk], counting=COUNTING, rows=rows)
+                for pk, rows in _count(study, stale[done : done + at_once])
+            ],
             update_conflicts=True,
             unique_fields=["image"],
             update_fields=["revision", "counting", "rows"],
         )
-        kept.update(counted)
-    return [Work(image_id, *row) for image_id in revisions for row in kept[image_id]]
+        done = min(done + at_once, len(stale))
+    return Counting(len(revisions), len(stale) - done)
+
+
+def work_on_finished(study: Study) -> list[Work]:
+    """All work on the borders of the study's finished images, by image, bundle and person, as count_effort has counted
+    it; at least one row an image. One query."""
+    images = SmearImage.objects.filter(study=study).finished()
+    kept = ImageEffort.objects.filter(image__in=images, counting=COUNTING).order_by("image")
+    return [Work(image_id, *row) for image_id, rows in kept.values_list("image_id", "rows") for row in rows]
 
 
 def _count(study: Study, image_ids: Sequence[int]) -> list[tuple[int, list[list[Any]]]]:

@@ -94,7 +94,7 @@ class Curve:
 
 
 def effort_curve(study: Study) -> Curve:
-    """The effort of a study's rounds. Three queries where nothing was corrected since the last call."""
+    """The effort of a study's rounds, as count_effort has counted it (annotation/effort.py). Two queries."""
     works = work_on_finished(study)
     made: dict[str, tuple[int, int]] = {}
     numbered = Round.objects.filter(study=study, bundle__isnull=False).order_by("-number")

@@ -55,6 +55,18 @@ def test_the_effort_of_each_round_is_found_from_the_rounds(worked: Round, review
     assert download.value.suggested_filename == f"effort-{worked.study_id}.csv"
 
 
+def test_a_study_that_was_never_counted_is_counted_while_its_page_stands(
+    worked: Round, reviewer: User, page_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("annotation.effort._FEW_IMAGES", 1)
+    monkeypatch.setattr("training.views.effort.PAGE_SECONDS", 0.0)
+    monkeypatch.setattr("training.views.effort.ASKING_SECONDS", 0.0)
+    page = page_of(reviewer, f"/studies/{worked.study_id}/effort/")
+    # Three images, one a request.
+    expect(page.get_by_role("region", name="By annotator")).to_contain_text("theo")
+    expect(page.get_by_text("being counted")).to_have_count(0)
+
+
 def test_an_image_as_of_a_round_beside_what_became_of_it(
     worked: Round, image: SmearImage, annotator: User, page_of: Any, console: Any
 ) -> None:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotation.effort import Effort, Work
+from annotation.effort import Effort, Work, count_effort
 from annotation.image_state import set_state
 from annotation.models import Cell, ProposalRun, SmearImage, Study
 from annotation.operations import apply
@@ -17,6 +17,7 @@ from tests.training.conftest import draw
 from training.effort import (
     LEAST_CELLS,
     LEAST_IMAGES,
+    Curve,
     Gain,
     Stage,
     _Sample,
@@ -40,6 +41,11 @@ def works(images: int, cells: int, corrections: int, spread: int = 0) -> list[Wo
 
 def gain(old: list[Work], new: list[Work]) -> Gain:
     return compare(1, _Sample(old, 1), 2, _Sample(new, 2))
+
+
+def curve_of(study: Study) -> Curve:
+    count_effort(study)
+    return effort_curve(study)
 
 
 def test_a_round_that_saves_much_pays() -> None:
@@ -180,7 +186,7 @@ def test_stages_follow_the_rounds_and_the_rest_comes_last(
     corrected(images[3], "aaaaaaaaaaaa", annotator, "accept", "move", "add")
     corrected(images[4], "ffffffffffff", annotator, "accept")
     apply(images[5].pk, annotator, [change("create", uuid.uuid4(), 0, border=SQUARE)])
-    curve = effort_curve(study)
+    curve = curve_of(study)
     assert [stage.name for stage in curve.stages] == [
         "First proposals",
         "Round 1",
@@ -188,7 +194,7 @@ def test_stages_follow_the_rounds_and_the_rest_comes_last(
         "Bundle ffffffffffff",
     ], "an image that is not finished counts nowhere"
     set_state(images[5].pk, annotator, "annotated")
-    curve = effort_curve(study)
+    curve = curve_of(study)
     assert curve.stages[-1].name == "Drawn by hand"
     assert [stage.round_id for stage in curve.rounds] == [None, first.pk, second.pk]
     zero, one, two = (stage.effort for stage in curve.rounds)
@@ -213,7 +219,7 @@ def test_who_did_it_and_on_whose_cells(
     corrected(nobodys, "watershed/1", teammate, "move")
     # An import finished it: nobody's work.
     draw(make_annotated(study, 23, cells=0, patient="P-3"), 4, 10, origin="imported")
-    found = effort_curve(study).works
+    found = curve_of(study).works
     people = [(share.name, share.effort.cells, share.effort.corrections) for share in by_annotator(found)]
     assert people == [("anna", 4, 2), ("theo", 2, 2)]
     assert [share.name for share in by_annotator(found, teammate.pk)] == ["theo"]

@@ -12,6 +12,7 @@ from django.urls import reverse
 from annotation.models import ImageName, Study
 from tests.training.test_effort import corrected, made_round
 from training.models import Round
+from training.views import effort as effort_views
 from training.views.effort_page import COLUMNS
 from training.views.plot import step_plot
 
@@ -126,14 +127,34 @@ def test_the_page_costs_the_same_number_of_queries_for_more_work(
 ) -> None:
     client, address = client_of(admin), reverse("effort", args=[worked.study_id])
     client.get(address)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         client.get(address)
     for seed in range(40, 46):
         image = make_annotated(worked.study, seed, cells=0, patient=f"P-{seed}", state="new")
         corrected(image, "aaaaaaaaaaaa", annotator, "accept")
     client.get(address)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         client.get(address)
+
+
+@pytest.mark.parametrize("name", ["effort", "effort-statement"])
+def test_a_study_that_was_never_counted_is_counted_from_one_request_to_the_next(
+    name: str, worked: Round, admin: User, client_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("annotation.effort._FEW_IMAGES", 1)
+    monkeypatch.setattr(effort_views, "PAGE_SECONDS", 0.0)
+    monkeypatch.setattr(effort_views, "ASKING_SECONDS", 0.0)
+    client, address = client_of(admin), reverse(name, args=[worked.study_id])
+    page = client.get(address).content.decode()
+    assert "The effort is being counted: 1 of 3 images." in page and f'hx-get="{address}"' in page
+    asked = client.get(address, headers={"HX-Request": "true"})
+    assert "2 of 3 images" in asked.content.decode() and "<html" not in asked.content.decode()
+    asked = client.get(address, headers={"HX-Request": "true"})
+    if name == "effort":
+        assert asked.headers["HX-Refresh"] == "true"
+    else:
+        assert "being counted" not in asked.content.decode() and "Too few cells to tell" in asked.content.decode()
+    assert "being counted" not in client.get(address).content.decode()
 
 
 def test_a_plot_over_rounds_marks_what_it_knows() -> None:

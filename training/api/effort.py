@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation.access import study_for
-from annotation.effort import PAUSE_SECONDS, Effort
+from annotation.effort import PAUSE_SECONDS, Effort, count_effort
 from training.access import sees_others
 from training.effort import LEVEL, Gain, Share, Stage, by_annotator, by_patient, effort_curve
 
@@ -102,8 +102,10 @@ class StudyEffort(APIView):
         responses=CurveOut,
     )
     def get(self, request: Request, study_id: int) -> Response:
-        """The effort curve of a study, and whether its last round still gained."""
+        """The effort curve of a study, and whether its last round still gained. The first time takes seconds in a
+        large study."""
         study = study_for(request.user, study_id)
+        count_effort(study)
         curve = effort_curve(study)
         asked = request.query_params.get("round")
         chosen = curve.round(asked)
