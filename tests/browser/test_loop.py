@@ -204,7 +204,11 @@ def test_the_loop(study: Study, annotator: User, admin: User, field: SmearImage,
     assert (round_.state, round_.reason) == ("succeeded", "")
     expect(page.get_by_role("heading", name="On held-out patients")).to_be_visible()
     expect(page.locator(".round-log")).to_contain_text("Judged on 1 images")
-    expect(page.get_by_role("figure")).to_have_count(2)
+    expect(page.locator("#round-live").get_by_role("figure")).to_have_count(2)
+    # What its scores are worth comes after the rest of the page.
+    scores = page.get_by_role("region", name="Scores")
+    expect(scores).to_contain_text("On 1 image that judged this round")
+    expect(scores.get_by_role("figure").filter(has_text="Corrections per cell")).to_be_visible()
     assert (round_.counts["images"], round_.counts["cells"]) == (5, 10)
     bundle = Bundle.used_by(study)
     assert bundle is not None and bundle == round_.bundle

@@ -127,7 +127,7 @@ def _row(place: int, trial: dict[str, Any], names: list[str], places: dict[int, 
     if trial.get("retry_of") is not None:
         note = f"trial {places.get(trial['retry_of'], '?')} once more" + (f"; {note}" if note else "")
     if _is_given(trial) and not note:
-        note = "the settings as given"
+        note = "as given"
     values = [_short(trial["settings"].get(name)) for name in names]
     return Row(place, trial, STATES[trial["state"]], duration(trial["seconds"]), values, note, best)
 
