@@ -1,8 +1,6 @@
 """What a search may choose, and how far: the paper's space around the settings as given. Free of torch and Optuna."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from training.settings import FIELDS, DetectorSettings, SettingsError
 
@@ -45,10 +43,8 @@ _DIMENSIONS = (
 )
 _EPOCHS = Dimension("epochs", "Epochs", 1, 1, whole=True)
 
-TITLES = {each.name: each.title for each in (*_DIMENSIONS, _EPOCHS)} | {
-    "nms": "NMS IoU",
-    "score_threshold": "Score threshold",
-}
+# The score threshold is none of them: a round chooses it by the same rule on what its own network finds.
+TITLES = {each.name: each.title for each in (*_DIMENSIONS, _EPOCHS)} | {"nms": "NMS IoU"}
 LOGARITHMIC = frozenset(each.name for each in _DIMENSIONS if each.log)
 
 
@@ -72,11 +68,6 @@ def as_given(settings: DetectorSettings, epochs: int) -> dict[str, float | int]:
         value = epochs if each.name == "epochs" else getattr(settings, each.name)
         point[each.name] = min(max(value, each.low), each.high) if not each.whole else int(min(value, each.high))
     return point
-
-
-def chosen_settings(settings: DetectorSettings, chosen: Mapping[str, Any]) -> DetectorSettings:
-    """The settings with what a trial chose put in; what is no setting (the score threshold) is passed over."""
-    return replace(settings, **{name: value for name, value in chosen.items() if name in FIELDS})
 
 
 def check_trials(trials: int, settings: DetectorSettings) -> None:

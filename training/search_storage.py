@@ -43,6 +43,7 @@ _STATES = {
     TrialState.FAIL: "failed",
     TrialState.WAITING: "waiting",
 }
+KNOWN_OF_TRIALS = ("map_50", "corrections", "score_threshold", "problem")
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 # Of retries and heartbeats, which have been "experimental" for years.
@@ -239,7 +240,7 @@ def rows_of(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
 
     Each has "number", "state" (waiting, running, complete, pruned or failed), "value" (map on the inner validation;
     of a pruned one so far), "settings", "looks" ([per cent, map], ...), "seconds", "worker", "retry_of", and where it
-    came to an end "map_50", "corrections", "problem".
+    came to an end "map_50", "corrections", the "score_threshold" that asks for so few, or the "problem".
     """
     rows = []
     for trial in sorted(trials, key=lambda each: each.number):
@@ -259,15 +260,16 @@ def rows_of(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
                 "worker": known.get("worker", ""),
                 "retry_of": known.get("retry_of"),
             }
-            | {key: known[key] for key in ("map_50", "corrections", "problem") if key in known}
+            | {key: known[key] for key in KNOWN_OF_TRIALS if key in known}
         )
     return rows
 
 
 def settings_of(trial: FrozenTrial) -> dict[str, Any]:
-    """What a trial drew, and what was chosen on what it found."""
+    """What a trial drew, and the IoU of suppression that was chosen on what it found."""
     drawn: dict[str, Any] = dict(trial.params)
-    drawn |= {name: trial.user_attrs[name] for name in ("nms", "score_threshold") if name in trial.user_attrs}
+    if "nms" in trial.user_attrs:
+        drawn["nms"] = trial.user_attrs["nms"]
     return {name: _rounded(value) for name, value in drawn.items()}
 
 

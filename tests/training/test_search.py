@@ -17,10 +17,11 @@ from django.db import connection
 from optuna.trial import TrialState
 
 from training.detection_training import Step, Stopped
-from training.search import LEADER, help_search, make_study, search
+from training.search import help_search, make_study, search
 from training.search_space import SearchError
 from training.search_storage import address_of, best_of, bury_own, open_storage, rows_of, used_places
 from training.search_trial import Judged
+from training.searcher import LEADER
 from training.settings import DetectorSettings
 
 
@@ -85,7 +86,7 @@ def test_a_search_tries_what_was_given_first_and_finds_better(address: str, name
     best = best_of(trials)
     assert best is not None and found["trial"] == best.number
     assert settings.lr == found["settings"]["lr"] == pytest.approx(best.params["lr"], rel=1e-3)
-    assert settings.nms == 0.4 and found["settings"]["score_threshold"] == 0.35
+    assert settings.nms == 0.4 and found["score_threshold"] == 0.35
     assert set(found["importance"]) == set(trials[0].params)
     assert sum(found["importance"].values()) == pytest.approx(1, abs=0.01)
     steps = [event for event in events if event["event"] == "trial_step"]

@@ -1,12 +1,13 @@
 """What trials train on and are compared on never judges a round, and a parent knows none of what compares."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.search_space import as_given, check_trials, chosen_settings, space_around
+from training.search_space import as_given, check_trials, space_around
 from training.search_split import inner_split
 from training.settings import DetectorSettings, SettingsError
 from training.splits import SplitError, holdout
@@ -102,5 +103,5 @@ def test_the_settings_as_given_lie_in_the_space_and_all_of_it_is_allowed(setting
         assert each.low <= point[each.name] <= each.high
         assert known["least"] <= each.low < each.high <= known["most"]
         assert each.low > 0 or not each.log
-    again = chosen_settings(settings, point | {"score_threshold": 0.4})
+    again = replace(settings, **point)
     assert again.lr == settings.lr and again.scale == settings.scale and again.frozen_stages == settings.frozen_stages
