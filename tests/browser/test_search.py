@@ -39,7 +39,7 @@ def test_a_search_is_watched_and_its_settings_go_into_the_next_round(
     expect(page.locator(".search-trials tbody tr")).to_have_count(3)
     expect(page.locator(".search-chosen")).to_contain_text("0.790")
     expect(page.locator(".search-best-value")).to_contain_text("trial 3")
-    expect(page.locator(".search-small .plot")).to_have_count(8)
+    expect(page.locator(".search-small .plot")).to_have_count(7)
     Search.objects.filter(round=searching).update(trials=TRIALS)
     ended(searching)
     # With its end the whole page comes anew, with the way on.
