@@ -44,10 +44,10 @@ def moment_of(study: Study, text: str) -> Moment:
             return found
     try:
         at = datetime.fromisoformat(text.strip())
-    except ValueError:
+        # At the ends of the calendar there is no such time in another zone.
+        at = timezone.localtime(at if timezone.is_aware(at) else timezone.make_aware(at))
+    except (ValueError, OverflowError):
         raise MomentError(f"{text!r} is neither the number of a round nor a time such as 2026-03-31T18:00.") from None
-    if timezone.is_naive(at):
-        at = timezone.make_aware(at)
     if at > timezone.now():
         raise MomentError(f"{text} lies in the future.")
-    return Moment(at, f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}")
+    return Moment(at, f"{at:%Y-%m-%d %H:%M:%S}")

@@ -104,7 +104,7 @@ def chosen_bundle(study: Study, bundle_id: str | None) -> Bundle | None:
     if bundle_id in ("watershed", "none", "first"):
         return None
     if bundle_id is None:
-        return Bundle.objects.filter(study=study, kind="detector", in_use=True).first()
+        return Bundle.used_by(study)
     found = Bundle.objects.filter(pk=bundle_id, study=study).first()
     if found is None:
         raise ProposalProblem(f"The study {study.name} has no bundle {bundle_id!r}.")

@@ -89,11 +89,6 @@ def read_bundle(folder: Path, kind: str | None = None) -> BundleFiles:
     return BundleFiles(folder, card)
 
 
-def read_card(folder: Path) -> dict[str, Any]:
-    """The card of a bundle whose weights fit it; as read_bundle."""
-    return read_bundle(folder).card
-
-
 def bundle_id(card: Mapping[str, Any]) -> str:
     """The first 12 hex digits of the card's hash: what names a bundle."""
     return str(card["hash"])[:12]

@@ -137,6 +137,9 @@ def _train(
         checkpoint = Checkpoint(
             out / "checkpoint.pt", identity, said.append, seconds=options.checkpoint_seconds, writes=team.leads
         )
+        if team.any(checkpoint.found) and team.any(not checkpoint.found):
+            # On several machines: each process would go on from another place.
+            raise OutError(f"Not all processes of this training see its checkpoint: {out} must be a folder they share.")
         if team.leads:
             trim()
             _make_room(out / "bundle", made_here="final" in checkpoint.outcomes)

@@ -259,6 +259,7 @@ def test_without_a_moment_the_last_round_is_shown(
         ("7", "has no round 7"),
         ("noon", "is neither the number of a round nor a time"),
         ("2999-01-01", "lies in the future"),
+        ("0001-01-01T00:00:00+14:00", "is neither the number of a round nor a time"),
         ("2020-01-01", "The image came after 2020-01-01"),
     ],
 )

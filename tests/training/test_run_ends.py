@@ -23,6 +23,7 @@ from training.bundle import read_bundle, write_bundle
 from training.detection_training import Stopped
 from training.detector_bundle import _save
 from training.detector_round import RoundOfDetector
+from training.devices import Team
 from training.settings import resolve_settings
 from training.snapshot import SnapshotError, read_snapshot
 
@@ -124,6 +125,16 @@ def test_under_torchrun_a_dead_process_ends_all_and_any_number_of_processes_goes
     told = capsys.readouterr()
     assert "Continues from the checkpoint, in epoch" in told.err
     assert json.loads(told.out.splitlines()[-1])["bundle"] == read_bundle(out / "bundle").id
+
+
+def test_processes_of_which_one_does_not_see_the_checkpoint_do_not_begin(
+    tmp_path: Path, signals: None, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    # Has anybody a result? A checkpoint? None?
+    answers = iter([False, True, True])
+    monkeypatch.setattr(Team, "any", lambda team, flag: next(answers))
+    assert command.main([str(disc_snapshot(tmp_path, 2)), str(tmp_path / "out"), *TINY]) == 1
+    assert "must be a folder they share" in capsys.readouterr().err
 
 
 @pytest.mark.slow

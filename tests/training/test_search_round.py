@@ -18,7 +18,7 @@ from django.db import connection
 from annotation.models import Study
 from tests.training.snapshots import disc_snapshot
 from training import search_jobs
-from training.bundle import read_card
+from training.bundle import read_bundle
 from training.launching import launch
 from training.models import JobState, Round, Search, SearchHelper
 from training.rounds import run
@@ -77,7 +77,7 @@ def test_a_round_searches_in_postgresql_and_trains_with_the_best(
     assert search.trials[0]["settings"]["lr"] == made.settings["lr"]
     best = max(search.trials, key=lambda trial: (trial["value"], -trial["number"]))
     assert made.searched["trial"] == best["number"] and made.searched["value"] == pytest.approx(best["value"], abs=1e-3)
-    card = read_card(made.bundle.folder)
+    card = read_bundle(made.bundle.folder).card
     chosen = {name: value for name, value in made.searched["settings"].items() if name in card["settings"]}
     assert {name: card["settings"][name] for name in chosen} == chosen and len(chosen) == 9
     # Free workers were asked to help, and the search's judge took no part: it lies in the card as the judge.
@@ -154,7 +154,7 @@ def test_without_a_database_the_trials_lie_beside_the_bundle(tmp_path: Path):
     journal = open_storage("", out / "search.journal")
     rows = rows_of(optuna.load_study(storage=journal, study_name="search").get_trials())
     assert sum(row["state"] in ("complete", "pruned") for row in rows) == 3
-    assert read_card(out / "bundle")["settings"]["lr"] == result["searched"]["settings"]["lr"]
+    assert read_bundle(out / "bundle").card["settings"]["lr"] == result["searched"]["settings"]["lr"]
 
 
 def _text(path: Path) -> str:

@@ -54,8 +54,8 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=0, metavar="N")
 
     def handle(self, *arguments: Any, **options: Any) -> None:
-        if options["seed"] < 0:
-            raise CommandError("The seed must not be negative.")
+        if not 0 <= options["seed"] < 2**63:
+            raise CommandError("The seed must be from 0 to 2^63 - 1.")
         Round.bury_dead()
         try:
             round_ = self._resumed(options) if options["resume"] is not None else self._launched(options)
