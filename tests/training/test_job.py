@@ -106,6 +106,16 @@ def test_cancelling_twice_is_told_so(study: Study) -> None:
     assert not job.cancel()
 
 
+def test_a_machine_whose_clock_is_wrong_takes_nobody_for_dead(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = a_round(study)
+    assert job.claim()
+    later = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    assert Round.bury_dead() == 0
+    assert job.beat() and job.heartbeat_at is not None and job.heartbeat_at < later
+    assert job.reload().state == JobState.RUNNING
+
+
 def test_a_job_whose_worker_is_silent_is_buried(study: Study, other_study: Study) -> None:
     dead, alive = a_round(study), a_round(other_study)
     dead.claim()

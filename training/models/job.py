@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Value
-from django.db.models.functions import Concat, Right
+from django.db.models.functions import Concat, Now, Right
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -132,16 +132,18 @@ class Job(models.Model):
 
     def claim(self) -> bool:
         """Take it on; False where another worker has, or it is no longer queued."""
-        now = timezone.now()
-        return self._change(
+        claimed = self._change(
             [JobState.QUEUED],
             state=JobState.RUNNING,
             worker=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
-            started_at=now,
-            heartbeat_at=now,
+            started_at=timezone.now(),
+            heartbeat_at=Now(),
             progress={},
             reason="",
         )
+        if claimed:
+            self.refresh_from_db(fields=["heartbeat_at"])
+        return claimed
 
     def beat(self, log: str = "", **fields: Any) -> bool:
         """Say that its worker lives, append to the log, and set fields (progress, ...).
@@ -149,8 +151,8 @@ class Job(models.Model):
         Afterwards `state` is the present one, which is how a worker learns that it should give up. False where the
         job is no longer this worker's. Costs two queries.
         """
-        alive = self._change(HELD, own=True, log_more=log, heartbeat_at=timezone.now(), **fields)
-        self.refresh_from_db(fields=["state", "reason"])
+        alive = self._change(HELD, own=True, log_more=log, heartbeat_at=Now(), **fields)
+        self.refresh_from_db(fields=["state", "reason", "heartbeat_at"])
         return alive
 
     def succeed(self, **fields: Any) -> bool:
@@ -197,12 +199,18 @@ class Job(models.Model):
         """
         silence = older_than or timedelta(seconds=settings.JOB_SILENCE_SECONDS)
         now = timezone.now()
-        silent = cls._default_manager.filter(heartbeat_at__lt=now - silence)
+        silent = cls.silent_for(silence)
         cancelled = silent.filter(state=JobState.CANCELLING).update(state=JobState.CANCELLED, finished_at=now)
         failed = silent.filter(state=JobState.RUNNING).update(
             state=JobState.FAILED, finished_at=now, reason=died(silence)
         )
         return cancelled + failed
+
+    @classmethod
+    def silent_for(cls, silence: timedelta) -> models.QuerySet[Self]:
+        """Jobs whose worker has not been heard of for so long. By the database's clock: workers on several machines
+        need not agree on the time."""
+        return cls._default_manager.filter(heartbeat_at__lt=Now() - silence)
 
     @classmethod
     def recover(cls) -> None:
@@ -230,7 +238,8 @@ class Job(models.Model):
         if rows.update(**changes) != 1:
             return False
         for name, value in fields.items():
-            setattr(self, name, value)
+            if not hasattr(value, "resolve_expression"):
+                setattr(self, name, value)
         return True
 
     def reload(self) -> Self:

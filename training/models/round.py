@@ -5,7 +5,6 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Concat
-from django.utils import timezone
 
 from annotation.models import Study
 from training.models.bundle import Bundle, Kind
@@ -97,8 +96,7 @@ class Round(Job):
         and can be resumed.
         """
         silence = older_than or timedelta(seconds=settings.JOB_SILENCE_SECONDS)
-        limit = timezone.now() - silence
-        silent = cls.objects.filter(state=JobState.RUNNING, heartbeat_at__lt=limit, deaths__lt=MOST_DEATHS)
+        silent = cls.silent_for(silence).filter(state=JobState.RUNNING, deaths__lt=MOST_DEATHS)
         picked_up = 0
         for round_ in silent.exclude(celery_id="").defer("log", "curve"):
             # Only as it was found: its worker may have come back, or another process may have been here first.
