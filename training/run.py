@@ -12,7 +12,6 @@ import io
 import json
 import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from training.bundle import BundleError, read_bundle
+from training.command import add_arguments, settings_of, until_asked_to_end
 from training.contract import ContractError, write_json
 from training.pixel_cache import trim
 from training.search_space import SearchError, check_trials
-from training.settings import DetectorSettings, SettingsError, parse_assignments, resolve_settings
+from training.settings import DetectorSettings, SettingsError
 from training.snapshot import Snapshot, read_snapshot
 from training.splits import SplitError
 
@@ -71,30 +71,17 @@ class Progress:
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        given = json.loads(options.settings.read_text()) if options.settings else {}
-        settings = resolve_settings(given | parse_assignments(options.set))
+        settings = settings_of(options)
         check_trials(options.trials, settings)
         snapshot = read_snapshot(options.snapshot)
         options.out.mkdir(parents=True, exist_ok=True)
     except (ContractError, SettingsError, ValueError, OSError) as problem:
         return _refuse(problem)
-    parent_pid = os.getppid()
+    parent = os.getppid() if options.end_with_parent else None
     # Imported late: a refused snapshot costs no seconds of loading torch. Until then SIGTERM ends the process at once.
     from training.devices import DeviceError, Team, open_team
 
-    ending = False
-
-    def end(number: int, _: Any) -> None:
-        nonlocal ending
-        ending = True
-        # Asked again, it ends where it is.
-        signal.signal(number, signal.SIG_DFL)
-
-    for asked in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(asked, end)
-
-    def wanted() -> bool:
-        return not ending and not (options.end_with_parent and os.getppid() != parent_pid)
+    wanted = until_asked_to_end(parent)
 
     def work(team: Team) -> int:
         with _alone(options.out) if team.leads else contextlib.nullcontext():
@@ -257,15 +244,9 @@ def _say(sentence: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.run", description="Train a detector from a snapshot.")
-    parser.add_argument("snapshot", type=Path, metavar="SNAPSHOT", help="folder of a snapshot")
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder that gets bundle/ and progress.jsonl")
-    parser.add_argument("--settings", type=Path, metavar="FILE", help="JSON object of settings")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--parent", type=Path, metavar="BUNDLE", help="folder of the bundle to start from")
-    parser.add_argument("--seed", type=int, default=0)
+    add_arguments(parser, "folder that gets bundle/ and progress.jsonl")
     parser.add_argument("--trials", type=int, default=0, metavar="N", help="search for settings first (search.py)")
     parser.add_argument("--search", default="search", metavar="NAME", help="what helpers know the search by")
-    parser.add_argument("--end-with-parent", action="store_true", help="end when the process that started it has gone")
     parser.add_argument(
         "--checkpoint-seconds",
         type=float,

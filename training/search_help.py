@@ -6,18 +6,15 @@ stderr. No Django is in the process.
 """
 
 import argparse
-import json
 import os
-import signal
 import socket
 import sys
-from pathlib import Path
-from typing import Any
 
+from training.command import add_arguments, settings_of, until_asked_to_end
 from training.contract import ContractError
 from training.run import ENDED, Progress
 from training.search_space import SearchError
-from training.settings import SettingsError, parse_assignments, resolve_settings
+from training.settings import SettingsError
 from training.snapshot import read_snapshot
 from training.splits import SplitError
 
@@ -25,13 +22,12 @@ from training.splits import SplitError
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        given = json.loads(options.settings.read_text()) if options.settings else {}
-        settings = resolve_settings(given | parse_assignments(options.set))
+        settings = settings_of(options)
         snapshot = read_snapshot(options.snapshot)
         options.out.mkdir(parents=True, exist_ok=True)
     except (ContractError, SettingsError, ValueError, OSError) as problem:
         return _refuse(str(problem))
-    parent_pid = os.getppid()
+    parent = os.getppid() if options.end_with_parent else None
     # Imported late: a refused snapshot costs no seconds of loading torch.
     from training.backbone import BackboneError
     from training.detection_training import Stopped
@@ -43,20 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     address = os.environ.get(ADDRESS, "")
     if not address:
         return _refuse(f"{ADDRESS} does not say which database the trials lie in.")
-    ending = False
-
-    def end(number: int, _: Any) -> None:
-        nonlocal ending
-        ending = True
-        # Asked again, it ends where it is.
-        signal.signal(number, signal.SIG_DFL)
-
-    for asked in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(asked, end)
-
-    def wanted() -> bool:
-        return not ending and not (options.end_with_parent and os.getppid() != parent_pid)
-
+    wanted = until_asked_to_end(parent)
     progress = Progress(options.out / "progress.jsonl")
     try:
         with open_team(settings.amp, settings.batch) as team:
@@ -91,15 +74,9 @@ def _refuse(reason: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.search_help", description="Take trials of a search.")
-    parser.add_argument("snapshot", type=Path, metavar="SNAPSHOT", help="folder of the round's snapshot")
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder that gets progress.jsonl, one a helper")
+    add_arguments(parser, "folder that gets progress.jsonl, one a helper")
     parser.add_argument("--search", required=True, metavar="NAME", help="the search, as its leader names it")
     parser.add_argument("--worker", default=f"{socket.gethostname()}:{os.getpid()}", metavar="NAME")
-    parser.add_argument("--settings", type=Path, metavar="FILE", help="JSON object of the round's settings")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--parent", type=Path, metavar="BUNDLE", help="folder of the bundle that the round starts from")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--end-with-parent", action="store_true", help="end when the process that started it has gone")
     return parser
 
 
