@@ -29,6 +29,14 @@ class ImageQuerySet(models.QuerySet["SmearImage"]):
         """Images whose borders are the truth: the ones that a round learns from."""
         return self.filter(state__in=SmearImage.FINISHED)
 
+    def representative(self) -> "ImageQuerySet":
+        """Images that may enter ratios: all but cells that were picked for their kind."""
+        return self.exclude(sample=SmearImage.Sample.EXTRA)
+
+    def fields(self) -> "ImageQuerySet":
+        """Fields of a smear: on a single cell's image the cells beside it have no borders."""
+        return self.filter(single_cell=False)
+
 
 # When an image was finished, and when it was opened again: only in between were its borders the truth.
 @pghistory.track(
@@ -55,6 +63,13 @@ class SmearImage(models.Model):
         STUDY = "study", "study default"
         UNKNOWN = "unknown", "unknown"
 
+    class Sample(models.TextChoices):
+        """How the cells on it were chosen among those of the patient."""
+
+        FIELD = "", "All of a field"
+        RANDOM = "random", "A random draw"
+        EXTRA = "extra", "Picked for their kind"
+
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="images")
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, null=True, blank=True, related_name="images")
     sha256 = models.CharField(max_length=64)
@@ -66,6 +81,10 @@ class SmearImage(models.Model):
     fold = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=16, choices=State.choices, default=State.NEW)
     synthetic = models.BooleanField(default=False)
+    sample = models.CharField(max_length=16, choices=Sample.choices, default=Sample.FIELD, blank=True)
+    # A picture around one cell: nobody is asked for the borders of what lies beside it, and its file's name may say
+    # what the cell is.
+    single_cell = models.BooleanField(default=False)
     # The last run that proposed borders here: its proposals are the present ones, also where it found none.
     proposed_by = models.ForeignKey(
         "annotation.ProposalRun", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"

@@ -11,8 +11,11 @@ class LabelGroup(models.Model):
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="label_groups")
     name = models.CharField(max_length=100)
+    description = models.TextField(max_length=2000, blank=True)
     multiple = models.BooleanField(default=False)
     order = models.PositiveSmallIntegerField(default=0)
+    # Other names under which imports bring it: an attribute of another tool, say.
+    aliases = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ["order", "pk"]
@@ -22,13 +25,29 @@ class LabelGroup(models.Model):
         return self.name
 
 
+class LabelQuerySet(models.QuerySet["Label"]):
+    def offered(self) -> "LabelQuerySet":
+        """The labels that people may still choose; retired ones stay on the cells that have them."""
+        return self.filter(retired=False)
+
+
 class Label(models.Model):
     group = models.ForeignKey(LabelGroup, on_delete=models.CASCADE, related_name="labels")
     name = models.CharField(max_length=100)
+    # What to look for, in plain words of the field.
+    description = models.TextField(max_length=2000, blank=True)
     # The number key that sets it in the editor; empty where there are more labels than keys.
     key = models.CharField(max_length=1, blank=True)
     colour = models.CharField(max_length=7, default="#4477aa")
     order = models.PositiveSmallIntegerField(default=0)
+    # Whether such cells enter ratios and counts: artefacts and what nobody can name do not.
+    counted = models.BooleanField(default=True)
+    # No longer offered; stays on its cells, in exports and in the history.
+    retired = models.BooleanField(default=False)
+    # Other spellings under which imports bring it.
+    aliases = models.JSONField(default=list, blank=True)
+
+    objects = LabelQuerySet.as_manager()
 
     class Meta:
         ordering = ["order", "pk"]
