@@ -16,6 +16,7 @@ class Kind(models.TextChoices):
     """What a round trains and a bundle does."""
 
     DETECTOR = "detector", "Detector"
+    CLASSIFIER = "classifier", "Classifier"
 
 
 class Bundle(models.Model):
@@ -25,8 +26,10 @@ class Bundle(models.Model):
     id = models.CharField(max_length=12, primary_key=True)
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="bundles")
     kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.DETECTOR)
+    # Of a classifier: what it tells, as Round.target; {} for a detector.
+    target = models.JSONField(default=dict, blank=True)
     card = models.JSONField()
-    # The one that makes the study's proposals.
+    # Of a detector: the one that makes the study's proposals. Of classifiers one of each target is in use.
     in_use = models.BooleanField(default=False)
     promoted_at = models.DateTimeField(null=True, blank=True)
     # Null where it came into use by itself, as the newest.
@@ -39,7 +42,9 @@ class Bundle(models.Model):
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["study", "kind"], condition=Q(in_use=True), name="one_bundle_in_use_a_study_and_kind"
+                fields=["study", "kind", "target"],
+                condition=Q(in_use=True),
+                name="one_bundle_in_use_a_study_and_target",
             )
         ]
 

@@ -21,6 +21,9 @@ class Round(Job):
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="rounds")
     kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.DETECTOR)
+    # Of a classifier: {"group": name} of a label group, or {"group", "label"} for one label against all others; {} for
+    # a detector.
+    target = models.JSONField(default=dict, blank=True)
     # 1, 2, ... in its study.
     number = models.PositiveIntegerField()
     # Every setting with its value, as training/settings.py knows them: also those left at their default.

@@ -23,7 +23,7 @@ class Command(BaseCommand):
     help = "Train a round in the foreground, without a worker. Prints its result as one line of JSON."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("kind", choices=Kind.values)
+        parser.add_argument("kind", choices=[Kind.DETECTOR.value])
         parser.add_argument("--study", required=True, metavar="NAME")
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting; repeatable")
         parser.add_argument(
