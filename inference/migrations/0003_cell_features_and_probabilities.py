@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ),
                 ("asked", models.PositiveIntegerField(default=0)),
                 ("learned", models.PositiveIntegerField(default=0)),
-                ("told", models.BooleanField(default=False)),
+                ("told_at", models.DateTimeField(blank=True, null=True)),
                 ("started_at", models.DateTimeField(blank=True, null=True)),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),
                 ("labelled", models.PositiveIntegerField(default=0)),

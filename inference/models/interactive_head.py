@@ -12,9 +12,9 @@ class InteractiveHead(models.Model):
     # Grows with each change of labels that is to be learned; what the heads have learned of it. Equal: nothing waits.
     asked = models.PositiveIntegerField(default=0)
     learned = models.PositiveIntegerField(default=0)
-    # A worker has been told of it and has not begun: it needs no second message.
-    told = models.BooleanField(default=False)
-    # Of the last retraining; finished before started: one is going on.
+    # When a worker was told of it that has not begun: it needs no second message. Null where none is under way.
+    told_at = models.DateTimeField(null=True, blank=True)
+    # Of the last retraining; started after finished: one is going on.
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     # Cells that it learned from, and cells that it gave probabilities.
