@@ -27,7 +27,7 @@ from config.supervisor import Child, adopt_orphans, end_descendants, say, stop_a
 # Room for the database's next steps and a few images; the embedded PostgreSQL asks for more when it is made.
 MEGABYTES_NEEDED = 50
 ANSWER_SECONDS = 60.0
-QUEUES = ("training", "inference")
+QUEUES = ("training", "inference", "interactive")
 
 
 class Stopped(Exception):

@@ -87,7 +87,12 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_TASK_ROUTES = {"training.*": {"queue": "training"}, "inference.*": {"queue": "inference"}}
+CELERY_TASK_ROUTES = {
+    # Somebody waits for it: a queue of its own, never behind a round or a pass over all images.
+    "inference.retrain_head": {"queue": "interactive"},
+    "training.*": {"queue": "training"},
+    "inference.*": {"queue": "inference"},
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A round may run for hours; a message that nobody acknowledged for a day is delivered again.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 86_400}
@@ -148,12 +153,16 @@ SPECTACULAR_SETTINGS = {
 
 # --- images ---
 IMAGE_STORE = DATA_FOLDER / "images"
+# What finds the border of the cell in a picture of one: by name, since annotation knows nothing of models.
+CENTRE_BORDER = "inference.centre_border.CentreBorder"
 SNAPSHOT_FOLDER = DATA_FOLDER / "snapshots"
 ROUND_FOLDER = DATA_FOLDER / "rounds"
 BUNDLE_FOLDER = DATA_FOLDER / "bundles"
 # Decoded images at training scale: may be deleted at any time, and what was not used for longest is.
 PIXEL_CACHE = DATA_FOLDER / "cache" / "pixels"
 PIXEL_CACHE_GIB = environment.integer("MARROWLOOP_PIXEL_CACHE_GIB", 10, 0)
+# The gallery's crops, below DATA_FOLDER/cache: as expendable.
+CROP_CACHE_GIB = environment.integer("MARROWLOOP_CROP_CACHE_GIB", 4, 0)
 # Pixels of the largest image that intake decodes (a 40x scan of 20,000 x 10,000 fits).
 PIXEL_BUDGET = environment.integer("MARROWLOOP_PIXEL_BUDGET", 200_000_000)
 UPLOAD_BUDGET = environment.integer("MARROWLOOP_UPLOAD_BUDGET", 512 * 1024 * 1024)

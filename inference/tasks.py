@@ -1,26 +1,57 @@
-"""Work of the queue `inference`: each task carries an id, and returns cleanly where the row is gone or taken."""
+"""Work of the queues `inference` and `interactive`: each task carries ids, and returns cleanly where the row is gone or
+taken."""
 
+import multiprocessing
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_ready
+from celery.signals import worker_ready, worker_shutting_down
 from django.db import connection
 
-from inference.models import ProposalJob
-from inference.proposal_jobs import work
+from inference import cell_feature_jobs, interactive, proposal_jobs
+from inference.models import CellFeatureJob, ProposalJob
+from training import watch
+
+# Memory that the worker shares with the pool processes it forks, as in training/tasks.py.
+_stopping = multiprocessing.RawValue("b", 0)
 
 
 @shared_task(name=ProposalJob.task_name)
 def run_proposal_job(job_id: int) -> None:
     job = ProposalJob.objects.select_related("study", "bundle").filter(pk=job_id).first()
     if job is not None:
-        work(job)
+        proposal_jobs.work(job)
+
+
+@shared_task(name=CellFeatureJob.task_name)
+def compute_cell_features(job_id: int) -> None:
+    job = CellFeatureJob.objects.select_related("study").filter(pk=job_id).first()
+    if job is not None and cell_feature_jobs.work(job, stopping=lambda: bool(_stopping.value)):
+        interactive.features_changed(job.study)
+
+
+@shared_task(name=interactive.TASK)
+def retrain_head(study_id: int, group_id: int) -> None:
+    interactive.retrain(study_id, group_id)
+
+
+@worker_shutting_down.connect
+def stop_jobs(**_: Any) -> None:
+    """A pass over thousands of cells goes back into the queue rather than hold up a worker that is to stop."""
+    _stopping.value = 1
 
 
 @worker_ready.connect
-def recover_proposal_jobs(sender: Any = None, **_: Any) -> None:
-    """A worker of this queue that starts finds the jobs that were left behind or whose message was lost."""
+def recover_jobs(sender: Any = None, **_: Any) -> None:
+    """A worker that starts finds what was left behind in its queue, or whose message was lost."""
     queues = getattr(getattr(sender, "app", None), "amqp", None)
-    if queues is None or "inference" in queues.queues.consume_from:
+    own = None if queues is None else queues.queues.consume_from
+    if own is None or "inference" in own:
         ProposalJob.recover()
-        connection.close()
+        CellFeatureJob.recover()
+    if own is None or "interactive" in own:
+        interactive.send_lost()
+    connection.close()
+
+
+watch.also_look("interactive", interactive.send_lost)

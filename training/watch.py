@@ -7,7 +7,7 @@ or marked failed within a minute also where nobody does, each worker of whatever
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutdown
@@ -37,6 +37,15 @@ def queue_of(kind: type[Job]) -> str:
     return str(app.amqp.router.route({}, kind.task_name)["queue"].name)
 
 
+# What else is looked after, by the queue whose workers do it: work that is no job.
+_others: list[tuple[str, Callable[[], object]]] = []
+
+
+def also_look(queue: str, look: Callable[[], object]) -> None:
+    """Have the workers of a queue call `look` whenever they look after jobs: a few small queries."""
+    _others.append((queue, look))
+
+
 class Watch:
     """Looks after the jobs of all kinds, for one worker, which takes messages from `queues`."""
 
@@ -53,6 +62,9 @@ class Watch:
             # Of other queues there may be no worker, and their messages would only pile up.
             if queue_of(kind) in self.queues:
                 self._send_lost(kind)
+        for queue, look in _others:
+            if queue in self.queues:
+                look()
 
     def _send_lost(self, kind: type[Job]) -> None:
         """A message dies with its worker between the queue and the row, and with a broker that forgets."""

@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -39,14 +40,13 @@ def vectors_of(cells: Iterable[Any], backbone: str | None = None) -> Vectors:
     """The stored features of cells (rows, ids, or a query of cells): (ids, (n, C) float32), in the order of their ids.
 
     Cells without features are left out, and so are those that another backbone than `backbone` saw: None takes the
-    one that most of the cells were seen by. (0, 0) where there are none. Costs one query.
+    one that saw most of the cells. (0, 0) where there are none. Costs one query.
     """
     rows = list(
         CellFeatures.objects.filter(cell__in=cells).order_by("cell_id").values_list("cell_id", "backbone", "vector")
     )
     if backbone is None and rows:
-        names = [name for _, name, _ in rows]
-        backbone = max(sorted(set(names)), key=names.count)
+        backbone = Counter(name for _, name, _ in rows).most_common(1)[0][0]
     chosen = [(cell, bytes(packed)) for cell, name, packed in rows if name == backbone]
     if not chosen:
         return [], np.zeros((0, 0), dtype=np.float32)

@@ -1,0 +1,163 @@
+"""Features of a study's cells, computed once: what is missing or out of date, by a job of its own."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from numpy.typing import NDArray
+from PIL import Image
+
+from annotation.cell_crops import CellCrop, cells_to_classify, crops_of, typical_px
+from annotation.crop import cut
+from annotation.models import Study
+from annotation.store import ImageStore
+from inference.models import CellFeatureJob, CellFeatures
+from training.models import JobState
+
+# Crops that go through the network at a time; between two the row is told how far it is.
+BATCH = 32
+
+
+class Extractor(Protocol):
+    """What sees crops: a frozen backbone (training/cell_features.py)."""
+
+    @property
+    def name(self) -> str: ...
+
+    def extract(self, crops: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """(n, C) of n RGB crops."""
+        ...
+
+
+def default_extractor() -> Extractor:
+    # Imported here: the web process never loads torch.
+    from training.cell_features import FeatureExtractor
+
+    return FeatureExtractor()
+
+
+def launch(study: Study, user: Any = None) -> CellFeatureJob:
+    """Queue the job of a study; the one that is queued or running already where there is one. It looks for itself what
+    is missing, and is done at once where nothing is."""
+    CellFeatureJob.bury_dead()
+    try:
+        with transaction.atomic():
+            job = CellFeatureJob.objects.create(study=study, requested_by=user)
+            job.enqueue()
+    except IntegrityError:
+        return CellFeatureJob.objects.filter(study=study).order_by("-pk")[0]
+    return job
+
+
+def work(
+    job: CellFeatureJob,
+    extractor: Callable[[], Extractor] = default_extractor,
+    stopping: Callable[[], bool] = lambda: False,
+) -> int:
+    """Claim and do one job; how many cells have new features, 0 where another worker has the job. A worker that is
+    `stopping` puts it back into the queue: what is computed by then stays."""
+    if not job.claim():
+        return 0
+
+    def progress(done: int, total: int) -> bool:
+        mine = job.beat(progress={"done": done, "total": total})
+        return mine and job.state == JobState.RUNNING and not stopping()
+
+    try:
+        made = compute(job.study, extractor(), progress)
+    except (ValueError, OSError) as problem:
+        job.fail(str(problem))
+        return 0
+    except Exception as error:
+        job.fail(f"Computing features failed: {type(error).__name__}: {error}")
+        raise
+    for sha256 in made.missing:
+        job.beat(log=f"The image {sha256[:12]} is gone from the image store; its cells have no features.\n")
+    if job.state == JobState.RUNNING and stopping() and job.release():
+        job.send()
+    else:
+        job.give_up() or job.succeed()
+    return made.cells
+
+
+@dataclass(frozen=True)
+class Made:
+    """How many cells have new features, and the sha256 of images that are gone from the store."""
+
+    cells: int
+    missing: tuple[str, ...]
+
+
+def compute(study: Study, extractor: Extractor, progress: Callable[[int, int], bool] | None = None) -> Made:
+    """Compute and store the features that the study's cells lack.
+
+    `progress` is told how many of how many cells are done, before the first and after each batch, and ends the pass by
+    returning False.
+    """
+    wanted = list(out_of_date(study, extractor.name))
+    missing: list[str] = []
+    done = cells = 0
+    if progress is not None and not progress(0, len(wanted)):
+        return Made(0, ())
+    opened = _reader()
+    for batch in _batches(wanted, BATCH):
+        crops, seen = [], []
+        for sha256, own in groupby(batch, key=lambda crop: crop.sha256):
+            try:
+                image = opened(sha256)
+            except OSError:
+                if sha256 not in missing:
+                    missing.append(sha256)
+                continue
+            for crop in own:
+                crops.append(cut(image, crop.square))
+                seen.append(crop)
+        if crops:
+            _keep(seen, extractor.extract(crops), extractor.name)
+        done += len(batch)
+        cells += len(crops)
+        if progress is not None and not progress(done, len(wanted)):
+            break
+    return Made(cells, tuple(missing))
+
+
+def out_of_date(study: Study, backbone: str) -> Iterator[CellCrop]:
+    """The crops of cells without features, or whose features are of another backbone or of what they no longer show:
+    their border was changed. Image by image; three queries."""
+    cells = cells_to_classify(study)
+    known = dict(
+        CellFeatures.objects.filter(cell__in=cells, backbone=backbone).order_by().values_list("cell_id", "crop_hash")
+    )
+    return (crop for crop in crops_of(cells, typical_px(study)) if known.get(crop.cell) != crop.hash)
+
+
+def _batches(crops: Sequence[CellCrop], size: int) -> Iterator[Sequence[CellCrop]]:
+    return (crops[start : start + size] for start in range(0, len(crops), size))
+
+
+def _reader() -> Callable[[str], Image.Image]:
+    """Opens images of the store by their sha256, decoded; keeps the last, whose cells may reach into two batches."""
+    store = ImageStore(Path(settings.IMAGE_STORE))
+
+    @lru_cache(maxsize=1)
+    def opened(sha256: str) -> Image.Image:
+        with Image.open(store.pixels(sha256)) as file:
+            return file.convert("RGB")
+
+    return opened
+
+
+def _keep(crops: Sequence[CellCrop], vectors: NDArray[Any], backbone: str) -> None:
+    rows = [
+        CellFeatures(cell_id=crop.cell, crop_hash=crop.hash, backbone=backbone, vector=CellFeatures.pack(vector))
+        for crop, vector in zip(crops, vectors, strict=True)
+    ]
+    CellFeatures.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["cell"], update_fields=["crop_hash", "backbone", "vector"]
+    )
