@@ -115,7 +115,7 @@ def count_effort(study: Study, seconds: float | None = None) -> Counting:
     A large study that was never counted takes seconds. For whoever must not wait so long it ends after about so many
     `seconds`, having counted some in any case; the next call goes on. Two queries where nothing has changed.
     """
-    images = SmearImage.objects.filter(study=study).finished()
+    images = SmearImage.objects.filter(study=study).finished().fields()
     revisions = dict(images.order_by("pk").values_list("pk", "revision"))
     kept = ImageEffort.objects.filter(image__in=images, counting=COUNTING)
     counted = dict(kept.values_list("image_id", "revision"))
@@ -140,7 +140,7 @@ def count_effort(study: Study, seconds: float | None = None) -> Counting:
 def work_on_finished(study: Study) -> list[Work]:
     """All work on the borders of the study's finished images, by image, bundle and person, as count_effort has counted
     it; at least one row an image. One query."""
-    images = SmearImage.objects.filter(study=study).finished()
+    images = SmearImage.objects.filter(study=study).finished().fields()
     kept = ImageEffort.objects.filter(image__in=images, counting=COUNTING).order_by("image")
     return [Work(image_id, *row) for image_id, rows in kept.values_list("image_id", "rows") for row in rows]
 

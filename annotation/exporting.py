@@ -120,7 +120,8 @@ class StudyRows:
     def _row(self, image: SmearImage, state: str, cells: list[CellRow]) -> ImageRow:
         return ImageRow(
             image.pk,
-            image.name,
+            # The command line is the admins': by the name of its file an image is found again.
+            image.file_name,
             image.width,
             image.height,
             image.um_per_pixel,

@@ -16,7 +16,7 @@ from annotation.importing import STORED, FoundFile, find_files, take_file
 from annotation.intake import IntakeError
 from annotation.models import Diagnosis, Patient, SmearImage, Study
 from annotation.patients_csv import PatientTable, read_patients
-from annotation.scheme import study_named
+from annotation.scheme import DEFAULT, study_named
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class FolderImport:
     patients: Path | None = None
     um_per_pixel: float | None = None
     limit: int | None = None
+    # The key of the scheme that a study which this import makes begins with.
+    scheme: str = DEFAULT
 
 
 @dataclass
@@ -86,7 +88,7 @@ def import_folder(study_name: str, asked: FolderImport, say: Callable[[str], Non
     )
     report.skipped += [*elsewhere, *source.skipped, *unmatched, *table.skipped]
 
-    study = study_named(study_name)
+    study = study_named(study_name, scheme=asked.scheme)
     with transaction.atomic():
         book = LabelBook(study, source.groups)
     records = {name: record for record, name in pairs}
@@ -146,12 +148,17 @@ def _patient(run: _Run, name: str, record: ImageRecord | None) -> Patient | None
     if code is None:
         return None
     if code not in run.met:
-        patient = Patient.arrive(run.study, code, diagnosis)
-        if diagnosis != Diagnosis.UNKNOWN and patient.diagnosis == Diagnosis.UNKNOWN:
-            patient.diagnosis = diagnosis
-            patient.save(update_fields=["diagnosis"])
-        elif diagnosis not in (Diagnosis.UNKNOWN, patient.diagnosis):
-            known = Diagnosis(patient.diagnosis).label
-            run.report.skipped.append(Skipped(code, f"The patient's diagnosis here is {known} and stays so."))
-        run.met[code] = patient
+        run.met[code] = arrive(run.study, code, diagnosis, run.report)
     return run.met[code]
+
+
+def arrive(study: Study, code: str, diagnosis: Diagnosis, report: Report) -> Patient:
+    """The study's patient of that code, with the diagnosis where none was known; another one is reported."""
+    patient = Patient.arrive(study, code, diagnosis)
+    if diagnosis != Diagnosis.UNKNOWN and patient.diagnosis == Diagnosis.UNKNOWN:
+        patient.diagnosis = diagnosis
+        patient.save(update_fields=["diagnosis"])
+    elif diagnosis not in (Diagnosis.UNKNOWN, patient.diagnosis):
+        known = Diagnosis(patient.diagnosis).label
+        report.skipped.append(Skipped(code, f"The patient's diagnosis here is {known} and stays so."))
+    return patient

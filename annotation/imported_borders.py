@@ -20,12 +20,13 @@ from annotation.revision import next_revision
 
 _State = SmearImage.State
 # For labels that a source brings along; after Paul Tol's scheme, as those of the default scheme.
-_COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#44aa99", "#882255")
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#44aa99", "#882255")
 _LONGEST = 100
 
 
 class LabelBook:
-    """The labels of a study as a source spells them; adds the missing ones where the source defines its groups."""
+    """The labels of a study as a source spells them, by their names and further names (`aliases`), retired ones among
+    them; adds the missing ones where the source defines its groups."""
 
     def __init__(self, study: Study, groups: Iterable[LabelGroupRecord] = ()) -> None:
         self._study = study
@@ -33,6 +34,10 @@ class LabelBook:
         self._labels: dict[int, dict[str, Label]] = {}
         for group in study.label_groups.prefetch_related("labels"):
             self._keep(group, list(group.labels.all()))
+        # A group's own name counts before what another one is called elsewhere.
+        for group in list(self._groups.values()):
+            for alias in group.aliases:
+                self._groups.setdefault(normal_id(alias), group)
         self._defined: set[str] = set()
         self.unknown: dict[str, set[str]] = {}
         for record in groups:
@@ -44,7 +49,7 @@ class LabelBook:
                 )
                 self._keep(group_found, [])
             if group_found is not None:
-                self._defined.add(normal_id(record.name))
+                self._defined.add(normal_id(group_found.name))
                 if record.own:
                     for name in record.labels:
                         self._label(group_found, name)
@@ -82,16 +87,20 @@ class LabelBook:
         found = labels.get(name.casefold())
         if found is None:
             # A tool's option ids are spelt with underscores where the label has blanks.
-            found = next((label for label in labels.values() if normal_id(label.name) == normal_id(name)), None)
+            found = next((label for known, label in labels.items() if normal_id(known) == normal_id(name)), None)
         if found is None and normal_id(group.name) in self._defined and name and len(name) <= _LONGEST:
-            order = len(labels)
-            found = Label.objects.create(group=group, name=name, colour=_COLOURS[order % len(_COLOURS)], order=order)
+            order = len({label.pk for label in labels.values()})
+            found = Label.objects.create(group=group, name=name, colour=COLOURS[order % len(COLOURS)], order=order)
             labels[name.casefold()] = found
         return found
 
     def _keep(self, group: LabelGroup, labels: list[Label]) -> None:
         self._groups[normal_id(group.name)] = group
-        self._labels[group.pk] = {label.name.casefold(): label for label in labels}
+        known = {label.name.casefold(): label for label in labels}
+        for label in labels:
+            for alias in label.aliases:
+                known.setdefault(alias.casefold(), label)
+        self._labels[group.pk] = known
 
 
 @dataclass

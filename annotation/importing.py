@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from annotation.formats.records import Skipped
-from annotation.intake import IntakeError, clean_name, read_image
+from annotation.intake import CleanImage, IntakeError, clean_name, read_image
 from annotation.models import ImageName, Patient, SmearImage, Study
 from annotation.store import ImageStore
 
@@ -41,8 +41,24 @@ def take_file(
     given here counts before what the file says, and that before the study's default. A patient given for an image
     that had none is kept from then on; another patient than before is not, because patients never cross a split.
     """
-    name = clean_name(name)
+    clean_name(name)
     clean = read_image(source, settings.PIXEL_BUDGET)
+    return take_image(study, clean, name, um_per_pixel=um_per_pixel, patient=patient, synthetic=synthetic)
+
+
+def take_image(
+    study: Study,
+    clean: CleanImage,
+    name: str,
+    *,
+    um_per_pixel: float | None = None,
+    patient: Patient | None = None,
+    synthetic: bool = False,
+    single_cell: bool = False,
+    sample: str = SmearImage.Sample.FIELD,
+) -> Taken:
+    """As take_file, of an image that is decoded already. One that was there before stays a single cell or a field."""
+    name = clean_name(name)
     sha256 = ImageStore(settings.IMAGE_STORE).put(clean.pixels)
     with transaction.atomic():
         # The study's row serialises arrivals: no two images are dealt the same slot, none comes twice.
@@ -62,6 +78,8 @@ def take_file(
             um_source=source_of_scale,
             fold=SmearImage.next_fold(study),
             synthetic=synthetic,
+            single_cell=single_cell,
+            sample=sample,
         )
         ImageName.objects.create(image=image, name=name)
     return Taken(image, STORED, clean.notes)

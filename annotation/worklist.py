@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Q, Sum
+from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Q, Sum, prefetch_related_objects
 
 from annotation.models import Cell, Comment, ImageOrder, Membership, Role, SmearImage, Study
 from annotation.uncertainty import PROBABLY_MISSED, PROBABLY_OFF, PROBABLY_WRONG, WAITING
@@ -125,8 +125,11 @@ class Worklist:
         )
 
 
-def worklist(study: Study, query: WorklistQuery) -> Worklist:
-    """The page of a study's images that was asked for. Four queries whatever the number of images and cells."""
+def worklist(study: Study, query: WorklistQuery, role: Role | None = None) -> Worklist:
+    """The page of a study's images that was asked for, with the names that a member of that role may read.
+
+    Four queries whatever the number of images and cells; one more for an admin where there are single cells.
+    """
     any_state = query.images(study, without_state=True)
     counts: dict[str, int] = dict(any_state.values_list("state").annotate(Count("pk")))
     counts = {state: counts.get(state, 0) for state in SmearImage.State.values}
@@ -140,10 +143,12 @@ def worklist(study: Study, query: WorklistQuery) -> Worklist:
     images = list(page.object_list)
     figures = _figures(images)
     threads = _open_threads(images)
+    if role == Role.ADMIN:
+        prefetch_related_objects([image for image in images if image.single_cell], "names")
     rows = [
         WorklistRow(
             image,
-            getattr(image, "first_name", None) or image.sha256[:12],
+            getattr(image, "first_name", None) or image.name_for(role),
             figures.get(image.pk, CellFigures()),
             len(threads[image.pk]),
             _sent_back(image, threads[image.pk]),

@@ -105,7 +105,10 @@ class WorklistQuery:
         if self.comments:
             condition &= Q(Exists(Comment.objects.filter(OPEN_THREAD, image=OuterRef("pk"))))
         if self.search:
-            names = ImageName.objects.filter(image=OuterRef("pk"), name__icontains=self.search)
+            # Not by the file of a single cell, which may say of what kind it is.
+            names = ImageName.objects.filter(
+                image=OuterRef("pk"), image__single_cell=False, name__icontains=self.search
+            )
             condition &= Q(Exists(names)) | Q(patient__code__icontains=self.search)
         return condition
 
@@ -115,7 +118,7 @@ OPEN_THREAD = Q(answers__isnull=True, resolved_at__isnull=True)
 
 
 def in_order(images: "QuerySet[SmearImage]", sort: str) -> "QuerySet[SmearImage]":
-    """The images in one of SORTS, annotated with `first_name` and with what they are sorted by."""
+    """The images in one of SORTS, annotated with `first_name` (null of a single cell) and what they are sorted by."""
     annotations, order = ordering(sort)
     return images.annotate(**annotations).order_by(*order)
 
@@ -126,7 +129,7 @@ def ordering(sort: str, standing: int | None = None) -> tuple[dict[str, Any], li
     standing: the image of that id keeps the place that it had before people worked on it, as far as the order is by
     what their work changes and the database still knows what that place was.
     """
-    names = ImageName.objects.filter(image=OuterRef("pk")).order_by("pk").values("name")[:1]
+    names = ImageName.objects.filter(image=OuterRef("pk"), image__single_cell=False).order_by("pk").values("name")[:1]
     annotations, order = _key(sort, standing)
     return {"first_name": Subquery(names)} | annotations, order
 

@@ -77,7 +77,7 @@ def _waiting(study: Study) -> list[Any]:
 
 
 def _latest_finished(study: Study) -> list[int]:
-    return list(study.images.finished().order_by("-pk").values_list("pk", flat=True)[:COMPARED])
+    return list(study.images.finished().fields().order_by("-pk").values_list("pk", flat=True)[:COMPARED])
 
 
 def _look_at_finished(study: Study, bundle: str, see: See, go_on: Callable[[], bool]) -> bool:

@@ -31,12 +31,13 @@ Mask = NDArray[np.bool_]
 Labels = NDArray[np.int32]
 
 
-def propose(image: Image.Image) -> list[dict[str, Any]]:
+def propose(image: Image.Image, working_size: int = WORKING_SIZE) -> list[dict[str, Any]]:
     """Polygons around the stained cells of an RGB field: [{"border": polygon in image pixels, "score": 0..1}].
 
     The score is the blob's solidity (its area over that of its convex hull): torn and merged blobs come last.
+    working_size: the long side in pixels at which it is segmented.
     """
-    scale = min(1.0, WORKING_SIZE / max(image.size))
+    scale = min(1.0, working_size / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = np.asarray(image.convert("RGB").resize(size, Image.Resampling.BOX), dtype=np.float64) / 255
     proposals: list[dict[str, Any]] = []

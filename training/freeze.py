@@ -39,15 +39,18 @@ class FrozenSnapshot:
     at: datetime
 
 
-def freeze(study: Study, selection: Selection | None = None) -> FrozenSnapshot:
+def freeze(study: Study, selection: Selection | None = None, *, single_cells: bool = False) -> FrozenSnapshot:
     """Write the study's finished images, or those selected, as a snapshot folder named by its hash; the same data is
     written once.
+
+    single_cells: also pictures of single cells. A detector must not learn from them: the cells beside the one in the
+    middle have no borders there, so that it would learn to pass them over.
 
     Costs fifteen queries at most, and a hard link an image. Raises RoundRefused where there is nothing to learn from,
     the selection names what the study does not have, or an image is gone from the store. Outside of a transaction
     people wait while it reads, and no longer.
     """
-    manifest, files, at = _read(study, selection or Selection())
+    manifest, files, at = _read(study, selection or Selection(), single_cells)
     try:
         folder = write_snapshot(manifest, files, Path(settings.SNAPSHOT_FOLDER))
     except SnapshotError as error:
@@ -58,7 +61,7 @@ def freeze(study: Study, selection: Selection | None = None) -> FrozenSnapshot:
 
 
 @transaction.atomic
-def _read(study: Study, selection: Selection) -> tuple[dict[str, Any], dict[str, Path], datetime]:
+def _read(study: Study, selection: Selection, single_cells: bool) -> tuple[dict[str, Any], dict[str, Path], datetime]:
     """The manifest of the present, the files of its images by sha256, and when that was. Raises RoundRefused."""
     try:
         selection.check(study)
@@ -67,7 +70,13 @@ def _read(study: Study, selection: Selection) -> tuple[dict[str, Any], dict[str,
     at = still_moment(study)
     if not SmearImage.objects.filter(study=study).finished().exists():
         raise RoundRefused(f"The study {study.name} has no annotated image to learn from.")
-    images = list(selection.images(study).select_related("patient").prefetch_related("names"))
+    chosen = selection.images(study) if single_cells else selection.images(study).fields()
+    images = list(chosen.select_related("patient").prefetch_related("names"))
+    if not images and selection.images(study).exists():
+        raise RoundRefused(
+            f"Of what was selected the study {study.name} has pictures of single cells only; a detector learns from "
+            "fields."
+        )
     labels = _labels(images)
     if selection.labels:
         images = _with_labels(images, labels, selection)
@@ -90,7 +99,8 @@ def _read(study: Study, selection: Selection) -> tuple[dict[str, Any], dict[str,
                 "width": image.width,
                 "height": image.height,
                 "um_per_pixel": image.um_per_pixel,
-                "names": sorted(name.name for name in image.names.all()),
+                # A round's page names images to all members, and a single cell's file may say what it is.
+                "names": [] if image.single_cell else sorted(name.name for name in image.names.all()),
                 "patient": image.patient.code if image.patient else None,
                 "diagnosis": image.patient.diagnosis if image.patient else None,
                 "group": image.group,

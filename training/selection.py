@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
-
 from annotation.models import Label, Patient, SmearImage, Study
+from annotation.models.image import ImageQuerySet
 
 ALL = "finished"
 STATES = {
@@ -72,7 +71,7 @@ class Selection:
             if missing:
                 raise SelectionError(f"The study {study.name} has no {noun} {missing[0]!r}.")
 
-    def images(self, study: Study) -> QuerySet[SmearImage]:
+    def images(self, study: Study) -> ImageQuerySet:
         """The study's finished images of its state and patients; those without its labels are still among them."""
         chosen = SmearImage.objects.filter(study=study).finished()
         if self.state != ALL:

@@ -17,7 +17,7 @@ from annotation.access import image_for, study_for
 from annotation.api.cells import shown_cells_json
 from annotation.comments import MAX_LENGTH, CommentRefused, comments_json
 from annotation.image_state import ProposalsRemain, StateRefused, set_state
-from annotation.models import Cell, SmearImage
+from annotation.models import Cell, Role, SmearImage
 from annotation.neighbours import neighbours
 from annotation.worklist_query import PARAMETERS, SORTS, in_order
 
@@ -51,6 +51,7 @@ class StudyImageList(APIView):
             raise ValidationError({"sort": [f"An order is one of {', '.join(SORTS)}."]})
         pages = ImagePages()
         page = pages.paginate_queryset(in_order(images, sort), request, view=self) or []
+        role = study.role_of(request.user)
         counts = dict(
             Cell.objects.filter(image__in=[image.pk for image in page])
             .values("image")
@@ -60,7 +61,7 @@ class StudyImageList(APIView):
         return pages.get_paginated_response(
             [
                 {
-                    **_summary(image),
+                    **_summary(image, role),
                     "cells": counts.get(image.pk, 0),
                     "disagreement": image.disagreement,
                     "novelty": image.novelty,
@@ -79,12 +80,13 @@ class ImageDetail(APIView):
         # The image's row first: what changes while the rest is read is told again to who asks after its revision.
         image = image_for(request.user, image_id)
         previous, following = neighbours(image, request.query_params, request.user.pk)
+        role = image.study.role_of(request.user)
         return Response(
             {
-                **_summary(image),
+                **_summary(image, role),
                 "um_source": image.um_source,
                 "study": {"id": image.study.pk, "name": image.study.name, "synthetic": image.study.synthetic},
-                "role": image.study.role_of(request.user),
+                "role": role,
                 "can_edit": image.state != SmearImage.State.REVIEWED,
                 "revision": image.revision,
                 "assignee": person_json(image.assignee),
@@ -129,10 +131,10 @@ def person_json(user: Any) -> dict[str, Any] | None:
     return None if user is None else {"id": user.pk, "name": user.get_username()}
 
 
-def _summary(image: SmearImage) -> dict[str, Any]:
+def _summary(image: SmearImage, role: Role | None) -> dict[str, Any]:
     return {
         "id": image.pk,
-        "name": image.name,
+        "name": image.name_for(role),
         "width": image.width,
         "height": image.height,
         "um_per_pixel": image.um_per_pixel,

@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from annotation.folds import next_slot
 from annotation.models.patient import Patient
-from annotation.models.study import Study
+from annotation.models.study import Role, Study
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -124,9 +124,21 @@ class SmearImage(models.Model):
 
     @property
     def name(self) -> str:
-        """The first name it came under. Free where `names` is prefetched, else one query."""
+        """What everybody may read: the first name it came under, but of a single cell none that could tell its kind.
+
+        Free for a single cell and where `names` is prefetched, else one query.
+        """
+        return f"Cell {self.sha256[:8]}" if self.single_cell else self.file_name
+
+    @property
+    def file_name(self) -> str:
+        """The first name it came under, for admins and on the command line. Free where `names` is prefetched."""
         names = list(self.names.all())
         return names[0].name if names else self.sha256[:12]
+
+    def name_for(self, role: Role | None) -> str:
+        """Its name as somebody of that role in its study reads it."""
+        return self.file_name if role == Role.ADMIN else self.name
 
     @property
     def group(self) -> str:

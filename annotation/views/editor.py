@@ -21,4 +21,5 @@ def image(request: HttpRequest, image_id: int) -> HttpResponse:
         "keys": keys_of(request.user),
     }
     context = study_context(request, found.study, "worklist") | {"image": found, "setup": setup}
+    context["image_name"] = found.name_for(context["role"])
     return render(request, "annotation/editor.html", context)

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_http_methods
 
 from annotation.models import Study
 from annotation.progress import progress_of_studies
-from annotation.scheme import give_default_scheme
+from annotation.scheme import give_scheme
 
 
 class StudyForm(forms.ModelForm):
@@ -37,7 +37,7 @@ def studies(request: HttpRequest) -> HttpResponse:
             raise PermissionDenied("Only an administrator of this server makes studies.")
         if form.is_valid():
             study = form.save()
-            give_default_scheme(study)
+            give_scheme(study)
             messages.success(request, f"The study {study.name} is there. Upload its images next.")
             return redirect("upload", study.pk)
     status = 400 if form.is_bound else 200

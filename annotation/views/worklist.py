@@ -50,8 +50,9 @@ def study(request: HtmxRequest, study_id: int) -> HttpResponse:
 def list_context(request: HttpRequest, study: Study) -> dict[str, Any]:
     """What templates/annotation/_worklist.html needs to show the list that the address asks for."""
     query = WorklistQuery.parse(request.GET, request.user.pk)
-    listing = worklist(study, query)
-    return assigning_context(request, study) | {
+    context = assigning_context(request, study)
+    listing = worklist(study, query, context["role"])
+    return context | {
         "listing": listing,
         "filters": [
             {

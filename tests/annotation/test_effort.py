@@ -251,3 +251,10 @@ def test_by_image_and_person_it_adds_up_to_what_the_cells_say(
 def counts_of(image: SmearImage) -> tuple[int, int, int, int]:
     found = [cell.correction for cell in Cell.objects.filter(image=image).with_correction()]
     return tuple(found.count(kind) for kind in ("accepted", "moved", "deleted", "added"))  # type: ignore[return-value]
+
+
+def test_pictures_of_single_cells_are_no_work_on_fields(study: Study, make_image: Any) -> None:
+    make_image(study, seed=1, state="annotated", single_cell=True)
+    field = make_image(study, seed=2, state="annotated")
+    assert count_effort(study).images == 1
+    assert {work.image_id for work in work_on_finished(study)} == {field.pk}

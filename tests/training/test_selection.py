@@ -117,3 +117,18 @@ def test_it_comes_back_from_json_and_order_does_not_matter() -> None:
 def test_what_makes_no_sense_is_refused(content: Any, reason: str) -> None:
     with pytest.raises(SelectionError, match=reason):
         Selection.of(content)
+
+
+def test_a_detector_never_learns_from_pictures_of_single_cells(study: Study, images: dict[str, Any]) -> None:
+    crop = images["a1"]
+    type(crop).objects.filter(pk=crop.pk).update(single_cell=True, sample="random")
+    fields = freeze(study)
+    assert {image["sha256"] for image in fields.manifest["images"]} == {
+        images[name].sha256 for name in ("a2", "b", "none")
+    }
+    everything = freeze(study, single_cells=True).manifest["images"]
+    assert len(everything) == 4
+    # A round's page names images to all members; the file of a single cell may say what it is.
+    assert [image["names"] for image in everything if image["sha256"] == crop.sha256] == [[]]
+    with pytest.raises(RoundRefused, match="pictures of single cells"):
+        freeze(study, Selection(labels=("Myeloblast",), patients=("A",), state="annotated"))

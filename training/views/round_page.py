@@ -38,7 +38,7 @@ class SinceLastRound:
 
 def since_last_round(study: Study) -> SinceLastRound:
     """Costs three queries."""
-    finished = SmearImage.objects.filter(study=study).finished().count()
+    finished = SmearImage.objects.filter(study=study).finished().fields().count()
     last = Round.objects.filter(study=study, state=JobState.SUCCEEDED).defer("log", "curve").order_by("-number").first()
     if last is None:
         return SinceLastRound(None, finished, finished, 0)
