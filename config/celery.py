@@ -10,15 +10,21 @@ import signal
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import celeryd_init, worker_process_init
 
 from config.keeper import die_with_parent
+from config.orphan import end_when_orphaned
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("marrowloop")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@celeryd_init.connect
+def end_with_the_supervisor(**_: Any) -> None:
+    end_when_orphaned()
 
 
 @worker_process_init.connect

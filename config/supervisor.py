@@ -16,6 +16,7 @@ import psutil
 
 from config.embedded import REPOSITORY, keeper_pids
 from config.keeper import die_with_parent
+from config.orphan import SUPERVISOR
 
 LOG_BYTES = 20_000_000
 # A child that has lived for so long may die again without waiting longer for its next start.
@@ -58,6 +59,7 @@ class Child:
             self.process = subprocess.Popen(
                 self.command,
                 cwd=REPOSITORY,
+                env={**os.environ, SUPERVISOR: str(os.getpid())},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -124,7 +124,8 @@ def test_second_start_is_quick_and_sigkill_leaves_nothing(prepared_folder: Path)
     assert (prepared_folder / "first-login.txt").read_text().split(": ")[1].split()[0] in said
     running.kill()
     running.communicate(timeout=30)
-    assert wait_until(lambda: not processes_of(prepared_folder))
+    wait_until(lambda: not processes_of(prepared_folder))
+    assert [process.cmdline() for process in processes_of(prepared_folder)] == []
 
 
 @pytest.mark.parametrize(
