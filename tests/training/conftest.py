@@ -1,16 +1,20 @@
 """A small annotated study, and stand-ins for the training process where training itself is not what is tested."""
 
 import json
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from annotation.models import Cell, Patient, SmearImage, Study
+from tests.labelled_cells import cell_type, label_cell, make_field
 from training.bundle import write_bundle
 from training.models import Round
+
+__all__ = ["cell_type", "label_cell", "make_field"]
 
 
 @pytest.fixture
@@ -134,3 +138,12 @@ def good_child(child: Any, ready_bundle: Any) -> Callable[..., Callable[[Round],
         return command
 
     return make
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Those of pytest come back after main() has set its own."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)

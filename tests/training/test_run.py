@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from inference.predictions import read_predictions
 from tests.training.snapshots import disc_snapshot
+from training import run as command
 from training.bundle import read_bundle
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -28,12 +30,12 @@ finally:
 
 
 def run(module: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", WITHOUT_DJANGO, module, *map(str, arguments)]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
+    line = [sys.executable, "-c", WITHOUT_DJANGO, module, *map(str, arguments)]
+    return subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.slow
-def test_from_snapshot_to_bundle_to_predictions_without_django(tmp_path: Path):
+def test_from_snapshot_to_bundle_to_predictions_without_django(tmp_path: Path, signals: None, capsys: Any):
     snapshot = disc_snapshot(tmp_path, 5)
     trained = run("training.run", snapshot, tmp_path / "out", *TINY)
     assert trained.returncode == 0, trained.stderr
@@ -58,19 +60,17 @@ def test_from_snapshot_to_bundle_to_predictions_without_django(tmp_path: Path):
     assert predictions["bundles"][0]["id"] == bundle.id
 
     # The parent saw the patients that judge a round on other folds: refused before any step.
-    refused = run(
-        "training.run", snapshot, tmp_path / "out2", *TINY, "--set", "validation=1", "--parent", tmp_path / "out/bundle"
-    )
-    assert refused.returncode == 1
-    assert "which judges this round" in refused.stderr
+    other_folds = ["--set", "validation=1", "--parent", str(tmp_path / "out/bundle")]
+    assert command.main([str(snapshot), str(tmp_path / "out2"), *TINY, *other_folds]) == 1
+    assert "which judges this round" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_cross_validation_reports_each_fold_and_refits_on_all(tmp_path: Path):
+def test_cross_validation_reports_each_fold_and_refits_on_all(tmp_path: Path, signals: None, capsys: Any):
     snapshot = disc_snapshot(tmp_path, 4)
-    trained = run("training.run", snapshot, tmp_path / "out", *TINY, "--set", "folds=2")
-    assert trained.returncode == 0, trained.stderr
-    result = json.loads(trained.stdout.splitlines()[-1])
+    # In this process, as torch is loaded already.
+    assert command.main([str(snapshot), str(tmp_path / "out"), *TINY, "--set", "folds=2"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert [fold["fold"] for fold in result["folds"]] == [0, 1]
     assert result["map"] == pytest.approx(sum(fold["map"] for fold in result["folds"]) / 2)
     card = read_bundle(tmp_path / "out" / "bundle").card
@@ -88,8 +88,8 @@ def test_a_wrong_snapshot_or_setting_is_one_sentence(tmp_path: Path):
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "training.run", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    line = [sys.executable, "-m", "training.run", *map(str, arguments)]
+    return subprocess.Popen(line, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def wait_for_step(progress: Path) -> None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,17 +55,10 @@ def when(true: Callable[[], bool], process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture
-def signals() -> Iterator[None]:
-    """Those of pytest come back after main() has set its own."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in kept.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.slow
-def test_the_same_command_goes_on_and_says_so_and_then_says_what_it_made(tmp_path: Path) -> None:
+def test_the_same_command_goes_on_and_says_so_and_then_says_what_it_made(
+    tmp_path: Path, signals: None, capsys: Any
+) -> None:
     snapshot, out = disc_snapshot(tmp_path, 5), tmp_path / "out"
     arguments = (snapshot, out, *TINY, "--set", "epochs=4")
     process = start(*arguments)
@@ -75,22 +68,22 @@ def test_the_same_command_goes_on_and_says_so_and_then_says_what_it_made(tmp_pat
         process.kill()
         process.communicate()
     assert not (out / "bundle").exists()
-    continued = start(*arguments)
-    said, log = continued.communicate(timeout=300)
-    assert continued.returncode == 0, log
-    assert "Continues from the checkpoint, in epoch" in log
-    result = json.loads(said.splitlines()[-1])
+    # Here and now, as torch is loaded already.
+    line = [str(argument) for argument in arguments]
+    assert command.main(line) == 0
+    said = capsys.readouterr()
+    assert "Continues from the checkpoint, in epoch" in said.err
+    result = json.loads(said.out.splitlines()[-1])
     assert result["bundle"] == read_bundle(out / "bundle").id
     assert result["peak_memory"] > 100_000_000 and result["images_per_second"] > 0 and result["device"] == "cpu"
     assert not (out / "checkpoint.pt").exists()
     events = [json.loads(line) for line in (out / "progress.jsonl").read_text().splitlines() if line]
     steps = [event["step"] for event in events if event["event"] == "step"]
     assert steps[-1] == max(steps) and set(range(1, max(steps) + 1)) == set(steps), "none is left out"
-    again = start(*arguments)
-    assert json.loads(again.communicate(timeout=300)[0].splitlines()[-1]) == result
-    other = start(*arguments, "--seed", "9")
-    assert "There is something at" in other.communicate(timeout=300)[1]
-    assert other.returncode == 1
+    assert command.main(line) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == result
+    assert command.main([*line, "--seed", "9"]) == 1
+    assert "There is something at" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from django.db import connection
 
 from annotation.models import Study
 from tests.training.snapshots import disc_snapshot
+from training import run as command
 from training import search_jobs
 from training.bundle import read_bundle
 from training.launching import launch
@@ -97,10 +98,10 @@ def test_a_helper_takes_trials_of_a_running_search(annotated_study: Study, admin
     made.claim()
     environment = os.environ | search_jobs.environment_for(made)
     (tmp_path / "settings.json").write_text(json.dumps(made.settings))
-    command = [sys.executable, "-m", "training.run", str(made.snapshot_folder), str(tmp_path / "out")]
-    command += ["--settings", str(tmp_path / "settings.json"), *search_jobs.arguments_for(made)]
+    line = [sys.executable, "-m", "training.run", str(made.snapshot_folder), str(tmp_path / "out")]
+    line += ["--settings", str(tmp_path / "settings.json"), *search_jobs.arguments_for(made)]
     with subprocess.Popen(
-        command, cwd=django_settings.BASE_DIR, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        line, cwd=django_settings.BASE_DIR, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as leader:
         helper = help_with(made.pk)
         output, log = leader.communicate()
@@ -135,21 +136,23 @@ def test_help_comes_only_where_it_is_needed(annotated_study: Study, admin: User,
     assert SearchHelper.objects.get().state == JobState.CANCELLING
 
 
-def test_without_a_database_the_trials_lie_beside_the_bundle(tmp_path: Path):
+def test_without_a_database_the_trials_lie_beside_the_bundle(
+    tmp_path: Path, signals: None, capsys: Any, monkeypatch: pytest.MonkeyPatch
+):
     """Ended in its second trial by SIGTERM, the same command goes on and makes three in all."""
     folder, out = disc_snapshot(tmp_path, 8), tmp_path / "out"
-    environment = {name: value for name, value in os.environ.items() if name != search_jobs.ADDRESS}
-    command = [sys.executable, "-m", "training.run", str(folder), str(out), "--trials", "3", *settings_arguments()]
-    root = django_settings.BASE_DIR
-    with subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.PIPE) as first:
+    monkeypatch.delenv(search_jobs.ADDRESS, raising=False)
+    arguments = [str(folder), str(out), "--trials", "3", *settings_arguments()]
+    line = [sys.executable, "-m", "training.run", *arguments]
+    with subprocess.Popen(line, cwd=django_settings.BASE_DIR, stderr=subprocess.PIPE) as first:
         while first.poll() is None and '"trial": 2' not in _text(out / "progress.jsonl"):
             time.sleep(0.05)
         first.send_signal(signal.SIGTERM)
         first.communicate()
     assert first.returncode == 143
-    again = subprocess.run(command, cwd=root, env=environment, capture_output=True)
-    assert again.returncode == 0, again.stderr.decode()
-    result = json.loads(again.stdout)
+    # In this process, as torch is loaded already.
+    assert command.main(arguments) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["searched"]["done"] == 3
     journal = open_storage("", out / "search.journal")
     rows = rows_of(optuna.load_study(storage=journal, study_name="search").get_trials())
