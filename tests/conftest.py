@@ -16,8 +16,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    kills = int(os.environ.get("MARROWLOOP_KILLS", "4"))
-    parser.addoption("--kills", type=int, default=kills, help="kills of the chaos test; MARROWLOOP_KILLS or 4")
+    kills = int(os.environ.get("MARROWLOOP_KILLS", "3"))
+    parser.addoption("--kills", type=int, default=kills, help="kills of the chaos test; MARROWLOOP_KILLS or 3")
     parser.addoption("--chaos-seed", type=int, help="seed of the chaos test, as an earlier run printed it")
 
 
