@@ -1,8 +1,10 @@
 from django.urls import URLPattern, URLResolver, path
 
-from inference.views import proposing
+from inference.views import gallery, proposing
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/propose/", proposing.propose, name="propose"),
     path("studies/<int:study_id>/propose/cancel/", proposing.cancel, name="propose-cancel"),
+    path("studies/<int:study_id>/gallery/", gallery.gallery, name="gallery"),
+    path("studies/<int:study_id>/cells/<uuid:cell_id>/crop/", gallery.crop, name="cell-crop"),
 ]

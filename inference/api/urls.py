@@ -1,7 +1,14 @@
 from django.urls import URLPattern, URLResolver, path
 
+from inference.api import gallery
 from inference.api.proposals import StudyProposals
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/proposals/", StudyProposals.as_view(), name="api-proposals"),
+    path("studies/<int:study_id>/gallery/order/", gallery.GalleryOrder.as_view(), name="api-gallery-order"),
+    path("studies/<int:study_id>/gallery/cells/", gallery.GalleryCells.as_view(), name="api-gallery-cells"),
+    path("studies/<int:study_id>/gallery/crops/", gallery.GalleryCrops.as_view(), name="api-gallery-crops"),
+    path("studies/<int:study_id>/gallery/counts/", gallery.GalleryCounts.as_view(), name="api-gallery-counts"),
+    path("studies/<int:study_id>/gallery/news/", gallery.GalleryNews.as_view(), name="api-gallery-news"),
+    path("studies/<int:study_id>/gallery/labelled/", gallery.GalleryLabelled.as_view(), name="api-gallery-labelled"),
 ]

@@ -33,7 +33,8 @@ function said({ labels = [], confidence = {}, texts = {} }) {
   };
 }
 
-function sameSaid(a, b) {
+/** Whether two states say the same of a cell: labels, how sure of each, and texts. */
+export function sameSaid(a, b) {
   [a, b] = [said(a), said(b)];
   return sameLabels(a.labels, b.labels) && sameEntries(a.confidence, b.confidence) && sameEntries(a.texts, b.texts);
 }
@@ -42,7 +43,7 @@ export const sameState = (a, b) =>
   a === b || Boolean(a && b && a.status === b.status && sameBorder(a.border, b.border) && sameSaid(a, b));
 
 /** The operation that says all of what a state says of a cell; what is empty is left out. */
-function saying(state) {
+export function saying(state) {
   const { labels, confidence, texts } = said(state);
   const operation = { kind: "label", labels };
   if (Object.keys(confidence).length) operation.confidence = confidence;

@@ -1,0 +1,66 @@
+"""Where people do not agree about a cell, and where a model does not agree with people."""
+
+from typing import Any
+
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce
+
+from annotation.models import CellLabel, Label, Study
+from inference.models import CellProbability
+from inference.shown_labels import shown_labels
+
+Rows = QuerySet[Any, Any]
+
+
+def people_disagree(study: Study, viewer: int) -> Q:
+    """A condition on cells: two people chose different labels of a group of one choice, or one gave a mark that another
+    one, who labelled the cell too, did not give."""
+    said = CellLabel.objects.filter(
+        shown_labels(study, viewer), label__group__study=study, annotator__isnull=False
+    ).order_by()
+    choices = (
+        said.filter(label__group__multiple=False)
+        .values("cell", "label__group")
+        .annotate(choices=Count("label", distinct=True))
+        .filter(choices__gt=1)
+    )
+    speakers = (
+        CellLabel.objects.filter(shown_labels(study, viewer), cell=OuterRef("cell"), annotator__isnull=False)
+        .order_by()
+        .values("cell")
+        .annotate(people=Count("annotator", distinct=True))
+        .values("people")
+    )
+    marks = (
+        said.filter(label__group__multiple=True)
+        .values("cell", "label")
+        .annotate(people=Count("annotator", distinct=True))
+        .filter(people__lt=Coalesce(Subquery(speakers), 0))
+    )
+    return Q(pk__in=choices.values("cell")) | Q(pk__in=marks.values("cell"))
+
+
+def model_disputes(study: Study, viewer: int, of: Label | None) -> Rows:
+    """Rows {cell, figure} of cells of which both people and a model have spoken: how far the model is from what people
+    say, 0 to 1.
+
+    Without `of` a row for each label that somebody chose: one minus its probability. With it the one label counts, also
+    on cells that people labelled otherwise: in a group of one choice by another label of it, else by any label.
+    """
+    if of is None:
+        chosen = CellLabel.objects.filter(shown_labels(study, viewer), label__group__study=study).order_by()
+        # The same join serves the condition and the figure.
+        return (
+            chosen.filter(cell__probabilities__label=F("label"))
+            .annotate(figure=1.0 - F("cell__probabilities__probability"))
+            .values("cell", "figure")
+        )
+    said = CellLabel.objects.filter(shown_labels(study, viewer), cell=OuterRef("cell")).order_by()
+    spoken = said if of.group.multiple else said.filter(label__group=of.group_id)
+    figure = Case(When(Exists(said.filter(label=of)), then=1.0 - F("probability")), default=F("probability"))
+    return (
+        CellProbability.objects.filter(Exists(spoken), label=of)
+        .order_by()
+        .annotate(figure=figure)
+        .values("cell", "figure")
+    )

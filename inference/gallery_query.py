@@ -1,0 +1,147 @@
+"""What somebody asked the gallery for: which of a study's cells, in which order, as the page's address says it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from annotation.cell_crops import cells_to_classify
+from annotation.models import Cell, CellLabel, Label, SmearImage, Study
+from inference.agreement import model_disputes, people_disagree
+from inference.models import CellProbability
+from inference.shown_labels import shown_labels
+
+# The words of the address, and what people read.
+SORTS = {
+    "newest": "Newest first",
+    "field": "Field by field",
+    "likely": "Most likely first",
+    "unlikely": "Least likely first",
+    "uncertain": "Most uncertain first",
+    "disputed": "Model and people disagree",
+    "similar": "Most alike first",
+    "outliers": "Least like their class",
+    "largest": "Largest first",
+    "smallest": "Smallest first",
+}
+# Orders by what a model says of a label, and by what the cells look like to a backbone.
+BY_PROBABILITY = ("likely", "unlikely", "uncertain", "disputed")
+BY_LOOKS = ("similar", "outliers")
+AGREEMENTS = {"people": "People disagree", "model": "Model and people disagree"}
+NONE, ME, NOT_ME, IMPORTED = "none", "me", "not-me", "imported"
+PARAMETERS = ("label", "annotator", "patient", "state", "of", "least", "most", "agreement", "sort", "like")
+# So many cells at most are asked for others that look like them.
+MOST_LIKE = 200
+# A model says that a label applies from this probability on.
+APPLIES = 0.5
+
+
+@dataclass(frozen=True)
+class GalleryQuery:
+    """What somebody asked to see. An empty value asks for everything.
+
+    label: a label's id, "none" (no label at all), or "none-" and a group's id. annotator: a user's id, "not-me" (the
+    viewer has said nothing of the cell) or "imported". patient: a patient's id or "none". of: the label whose
+    probability counts, as an id; least and most: its range. agreement: one of AGREEMENTS. like: the cells that others
+    are compared with, for the sort "similar".
+    """
+
+    label: str = ""
+    annotator: str = ""
+    patient: str = ""
+    state: str = ""
+    of: str = ""
+    least: float | None = None
+    most: float | None = None
+    agreement: str = ""
+    sort: str = "newest"
+    like: tuple[UUID, ...] = ()
+
+    @classmethod
+    def parse(cls, parameters: Mapping[str, str], viewer: int) -> "GalleryQuery":
+        """From the address; what is unknown there means everything, newest first. "me" is the viewer."""
+        label = parameters.get("label", "")
+        group = _id(label.removeprefix("none-")) if label.startswith("none-") else ""
+        annotator = parameters.get("annotator", "")
+        if annotator == ME:
+            annotator = str(viewer)
+        state, agreement, sort = (parameters.get(name, "") for name in ("state", "agreement", "sort"))
+        return cls(
+            label=NONE if label == NONE else f"none-{group}" if group else _id(label),
+            annotator=annotator if annotator in (NOT_ME, IMPORTED) else _id(annotator),
+            patient=NONE if parameters.get("patient") == NONE else _id(parameters.get("patient", "")),
+            state=state if state in SmearImage.State.values else "",
+            of=_id(parameters.get("of", "")),
+            least=_probability(parameters.get("least", "")),
+            most=_probability(parameters.get("most", "")),
+            agreement=agreement if agreement in AGREEMENTS else "",
+            sort=sort if sort in SORTS else "newest",
+            like=_uuids(parameters.get("like", "")),
+        )
+
+    def of_label(self, study: Study) -> Label | None:
+        """The label whose probability counts. One query where there is one."""
+        if not self.of:
+            return None
+        return Label.objects.filter(pk=int(self.of), group__study=study).select_related("group").first()
+
+    def cells(self, study: Study, viewer: int, of: Label | None) -> "QuerySet[Cell]":
+        """The cells that were asked for, in no order. `of` is of_label(study)."""
+        cells = cells_to_classify(study).order_by().filter(self._said(study, viewer))
+        if self.patient:
+            nobodys = self.patient == NONE
+            cells = cells.filter(image__patient=None) if nobodys else cells.filter(image__patient=int(self.patient))
+        if self.state:
+            cells = cells.filter(image__state=self.state)
+        if of is not None and (self.least is not None or self.most is not None):
+            at = {"probability__gte": self.least, "probability__lte": self.most}
+            within = {name: value for name, value in at.items() if value is not None}
+            cells = cells.filter(pk__in=CellProbability.objects.filter(label=of, **within).order_by().values("cell"))
+        if self.agreement == "people":
+            cells = cells.filter(people_disagree(study, viewer))
+        elif self.agreement == "model":
+            cells = cells.filter(pk__in=model_disputes(study, viewer, of).filter(figure__gt=APPLIES).values("cell"))
+        return cells
+
+    def _said(self, study: Study, viewer: int) -> Q:
+        """What was said of a cell, and by whom: a label by an annotator is one row that fulfils both."""
+        labels = CellLabel.objects.filter(shown_labels(study, viewer), cell=OuterRef("pk")).order_by()
+        condition = Q()
+        if self.annotator == NOT_ME:
+            condition = ~Q(Exists(labels.filter(annotator=viewer)))
+        elif self.annotator == IMPORTED:
+            labels = labels.filter(annotator=None)
+        elif self.annotator:
+            labels = labels.filter(annotator=int(self.annotator))
+        if self.label == NONE:
+            return condition & ~Q(Exists(labels))
+        if self.label.startswith("none-"):
+            return condition & ~Q(Exists(labels.filter(label__group=int(self.label.removeprefix("none-")))))
+        if self.label:
+            return condition & Q(Exists(labels.filter(label=int(self.label))))
+        return condition & Q(Exists(labels)) if self.annotator not in ("", NOT_ME) else condition
+
+
+def _id(text: str) -> str:
+    """A row's id as it stands in an address; empty where it cannot be one."""
+    return str(int(text)) if text.isascii() and text.isdecimal() and len(text) <= 18 else ""
+
+
+def _probability(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and 0 <= value <= 1 else None
+
+
+def _uuids(text: str) -> tuple[UUID, ...]:
+    found = []
+    for each in text.split(",")[:MOST_LIKE]:
+        try:
+            found.append(UUID(each))
+        except ValueError:
+            continue
+    return tuple(found)

@@ -1,0 +1,112 @@
+// What the gallery is asked for: the fields of its form, and beside them the cells that others are to be like; all of it
+// stands in the address of the page, so that it can be linked and gone back to.
+
+const ORDERS_OF_MODEL = ["likely", "unlikely", "uncertain", "disputed"];
+
+/** Dispatches "change" when something else is asked for. */
+export class Filters extends EventTarget {
+  #form;
+  #reset;
+  #likeMark;
+  #like = [];
+  #timer = null;
+
+  constructor(form, likeMark) {
+    super();
+    this.#form = form;
+    this.#reset = form.querySelector("#gallery-reset");
+    this.#likeMark = likeMark;
+    this.#read();
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("input", ({ target }) => {
+      clearTimeout(this.#timer);
+      // Numbers are typed digit by digit.
+      this.#timer = setTimeout(() => this.#changed(), target.type === "number" ? 400 : 0);
+    });
+    form.addEventListener("reset", () => setTimeout(() => this.likeNone()));
+    likeMark.querySelector("button").addEventListener("click", () => this.likeNone());
+    addEventListener("popstate", () => {
+      this.#read();
+      this.#tell();
+    });
+  }
+
+  /** The query string, with "?" where there is one. */
+  get address() {
+    const parameters = new URLSearchParams();
+    for (const [name, value] of new FormData(this.#form)) if (value && !(name === "sort" && value === "newest")) parameters.set(name, value);
+    if (this.#like.length) parameters.set("like", this.#like.join(","));
+    const text = parameters.toString().replaceAll("%2C", ",");
+    return text ? `?${text}` : "";
+  }
+
+  get sort() {
+    return this.#form.elements.sort.value;
+  }
+
+  /** The label whose probability counts, or null. */
+  get of() {
+    return Number(this.#form.elements.of?.value) || null;
+  }
+
+  get isFiltered() {
+    return ["label", "annotator", "patient", "state", "agreement", "least", "most"].some((name) => this.#form.elements[name]?.value);
+  }
+
+  /** Whether a model's word decides which cells are shown, or in which order. */
+  get followsModel() {
+    return ORDERS_OF_MODEL.includes(this.sort) || this.#form.elements.agreement.value === "model" || Boolean(this.#form.elements.least?.value || this.#form.elements.most?.value);
+  }
+
+  /** Put first what looks like some cells. */
+  likeThese(ids) {
+    this.#like = ids;
+    this.#form.elements.sort.value = "similar";
+    this.#changed();
+  }
+
+  likeNone() {
+    this.#like = [];
+    if (this.sort === "similar") this.#form.elements.sort.value = "newest";
+    this.#changed();
+  }
+
+  /** Ask for the cells of a label alone; asked again, for all. */
+  showLabel(value) {
+    const { label } = this.#form.elements;
+    label.value = label.value === value ? "" : value;
+    this.#changed();
+  }
+
+  #read() {
+    const parameters = new URLSearchParams(location.search);
+    for (const field of this.#form.elements) {
+      if (!field.name) continue;
+      field.value = parameters.get(field.name) ?? (field.name === "sort" ? "newest" : "");
+      // An address that asks for what there is not asks for everything.
+      if (field.selectedIndex === -1) field.selectedIndex = 0;
+    }
+    this.#like = (parameters.get("like") ?? "").split(",").filter(Boolean);
+    this.#show();
+  }
+
+  #changed() {
+    // Another order than by likeness needs nothing to be like.
+    if (this.sort !== "similar") this.#like = [];
+    this.#show();
+    history.pushState(null, "", location.pathname + this.address);
+    this.#tell();
+  }
+
+  #show() {
+    this.#reset.hidden = !this.isFiltered;
+    this.#likeMark.hidden = !this.#like.length;
+    const count = this.#like.length;
+    this.#likeMark.querySelector("[data-text]").textContent = `Like ${count === 1 ? "the cell you chose" : `the ${count} cells you chose`}`;
+    for (const field of this.#form.elements) field.classList?.toggle("is-set", Boolean(field.name && field.value && field.name !== "sort"));
+  }
+
+  #tell() {
+    this.dispatchEvent(new CustomEvent("change"));
+  }
+}

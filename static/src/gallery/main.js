@@ -1,0 +1,405 @@
+// The gallery: puts its parts together and shows the cells that are asked for.
+import { KeyBindings } from "../editor/keys/key-bindings.js";
+import { keyLabel, keyOf } from "../editor/keys/key-names.js";
+import { make } from "../editor/make.js";
+import { Hints, Notices, SaveStatus } from "../editor/notices.js";
+import { Selection } from "../editor/cells/selection.js";
+import { Connection } from "../editor/sync/connection.js";
+import { Journal } from "../editor/sync/journal.js";
+import { Outbox } from "../editor/sync/outbox.js";
+import { SignIn } from "../editor/sync/sign-in.js";
+import { Filters } from "./filters.js";
+import { GALLERY_GESTURES, GALLERY_KEYS } from "./gallery-keys.js";
+import { GalleryScheme } from "./gallery-scheme.js";
+import { Grid } from "./grid.js";
+import { Labelling } from "./labelling.js";
+import { Enlarged, jumpUrl, Loupe } from "./loupe.js";
+import { News } from "./news.js";
+import { Order } from "./order.js";
+import { Picking } from "./picking.js";
+import { LARGE, Pictures, SMALL } from "./pictures.js";
+import { DropOnClass, Rail } from "./rail.js";
+import { showScale, TileSize } from "./scale.js";
+import { ShownCells } from "./shown-cells.js";
+
+// So many cells are selected at once at most, and compared with others.
+const MOST_SELECTED = 1_000;
+const MOST_LIKE = 50;
+
+const element = (id) => document.getElementById(id);
+const page = element("gallery");
+const setup = JSON.parse(element("gallery-setup").textContent);
+const address = (name, id) => page.dataset[name].replace("/0/", `/${id}/`);
+const number = (value) => value.toLocaleString("en").replaceAll(",", "\u202f");
+
+const notices = new Notices(element("notices"));
+const hints = new Hints(element("hint"));
+const say = (text) => hints.say(text);
+const connection = new Connection(page.dataset.user);
+const journal = new Journal(page.dataset.user);
+const outbox = new Outbox({ journal, connection, url: (image) => address("operationsUrl", image) });
+const status = new SaveStatus(element("save-status"));
+const scheme = new GalleryScheme(setup.groups, page.dataset.userName);
+const bindings = new KeyBindings(GALLERY_KEYS, page.dataset.keysUrl);
+bindings.load(setup.keys);
+
+const cells = new ShownCells(connection, page.dataset.cellsUrl);
+const pictures = new Pictures(page.dataset.cropsUrl, page.dataset.user);
+const selection = new Selection();
+const labelling = new Labelling({ cells, outbox, scheme, say });
+const grid = new Grid(element("grid"), { cells, pictures, selection, scheme });
+const filters = new Filters(element("gallery-form"), element("gallery-like"));
+const drop = new DropOnClass((label, ids) => labelling.press(scheme.byId.get(label), ids, true));
+const picking = new Picking(element("grid"), { grid, selection, drop });
+const rail = new Rail(element("classes"), scheme, {
+  press: (label) => labelChosen(label),
+  show: (value) => filters.showLabel(value),
+});
+const crops = page.dataset.cropUrl;
+const loupe = new Loupe(element("loupe"), { cells, scheme, crops });
+const enlarged = new Enlarged(element("enlarged"), { cells, scheme, crops, images: page.dataset.imageUrl });
+const news = new News(connection, page.dataset);
+const size = new TileSize(element("gallery-size"), page.dataset.user);
+new SignIn(element("sign-in-again"), {
+  connection,
+  notices,
+  name: page.dataset.userName,
+  url: page.dataset.signInUrl,
+  probeUrl: page.dataset.studyUrl,
+});
+
+// --- what is asked for ---
+
+let asked = 0;
+
+/** Fetch the order of what is asked for; null where something else was asked for meanwhile. */
+async function fetchOrder() {
+  const turn = ++asked;
+  const response = await fetch(page.dataset.orderUrl + filters.address, {
+    headers: { "X-Marrowloop-User": page.dataset.user },
+  });
+  if (!response.ok) throw new Error(`the server answers ${response.status}`);
+  const order = new Order(new Uint8Array(await response.arrayBuffer()));
+  return turn === asked ? order : null;
+}
+
+/** Show what is asked for, from its start. */
+async function show() {
+  page.dataset.ready = "false";
+  notices.remove("order");
+  if (filters.sort === "similar" && !filters.address.includes("like=")) {
+    say("Select a cell, then “More like these”.");
+  }
+  grid.of = filters.of;
+  try {
+    const order = await fetchOrder();
+    if (!order) return;
+    selection.only();
+    grid.show(order);
+    element("gallery-resort").hidden = true;
+    shown(order);
+  } catch (error) {
+    notices.show("order", "The cells cannot be fetched.", error.message, [["Try again", show]], "error");
+  }
+  page.dataset.ready = "true";
+  count();
+}
+
+function shown(order) {
+  element("gallery-count").textContent = order.length === 1 ? "1 cell" : `${number(order.length)} cells`;
+  const nothing = element("gallery-nothing");
+  nothing.hidden = order.length > 0;
+  const [title, words] = filters.isFiltered
+    ? ["No cell matches", "No cell is all of what was asked for."]
+    : ["No cells yet", "The gallery shows the cells whose borders somebody has drawn or accepted in the editor."];
+  nothing.querySelector("h2").textContent = title;
+  nothing.querySelector("p").textContent = words;
+}
+
+/** Sort anew what is below the view: nothing moves under the hand. */
+async function sortBelow() {
+  const before = grid.order;
+  const order = await fetchOrder().catch(() => null);
+  if (!order || !before || grid.order !== before || picking.busy) return;
+  const joined = before.continuedBy(order, grid.afterView + 2 * grid.columns);
+  element("gallery-resort").hidden = order.equals(before);
+  if (joined.equals(before)) return;
+  grid.show(joined, { stay: true });
+  shown(joined);
+}
+
+let counting = null;
+
+/** Count the classes, soon, and once for all that happens within a moment. */
+function count(wait = 0) {
+  clearTimeout(counting);
+  counting = setTimeout(async () => {
+    const { ok, answer } = await connection.get(page.dataset.countsUrl + filters.address).catch(() => ({ ok: false }));
+    if (ok) rail.count(answer);
+  }, wait);
+}
+
+// --- labels ---
+
+/** Label what is selected; where nothing is, the cell with the focus, and go on to the next. */
+async function labelChosen(label) {
+  if (selection.ids.length) {
+    await labelling.press(label, selection.ids);
+  } else if (grid.focus >= 0) {
+    const place = grid.focus;
+    await labelling.press(label, [grid.order.id(place)]);
+    if (grid.focus === place && !enlarged.open) grid.focusOn(place + 1);
+  }
+}
+
+const chosen = () => (selection.ids.length ? selection.ids : grid.focus >= 0 ? [grid.order.id(grid.focus)] : []);
+
+labelling.addEventListener("change", () => {
+  for (const button of document.querySelectorAll("[data-command=undo]")) button.disabled = !labelling.canUndo;
+  for (const button of document.querySelectorAll("[data-command=redo]")) button.disabled = !labelling.canRedo;
+});
+
+labelling.addEventListener("saved", ({ detail }) => {
+  const touched = new Set(detail.labels.map((id) => scheme.byId.get(id)?.group.id).filter(Boolean));
+  // Without labels nobody can tell whose group they were of.
+  news.saved(touched.size ? touched : scheme.groups.map(({ id }) => id));
+  count(600);
+});
+
+labelling.addEventListener("problems", () => {
+  const problems = [...labelling.problems.values()].map(({ problem }) => problem);
+  if (!problems.length) {
+    notices.remove("problems");
+    return;
+  }
+  const own = problems.length === 1 ? "Your label of 1 cell was" : `Your labels of ${problems.length} cells were`;
+  const them = problems.length === 1 ? "It shows" : "They show";
+  const overtaken = problems.every(({ kind }) => kind === "conflict");
+  notices.show(
+    "problems",
+    `${own} not saved.`,
+    overtaken ? `Somebody else changed ${problems.length === 1 ? "it" : "them"} meanwhile. ${them} what holds now.` : problems.find(({ kind }) => kind === "refused").reason,
+    [
+      ["Set my labels again", () => labelling.again()],
+      ["Leave as they are", () => labelling.leave()],
+    ],
+  );
+});
+
+// --- what others and the heads do ---
+
+news.addEventListener("cells", async ({ detail }) => {
+  await cells.renew(detail.ids).catch(() => {});
+  count(600);
+});
+
+news.addEventListener("heads", ({ detail }) => {
+  const speaking = detail.heads.filter(({ state }) => state !== "none");
+  const computing = detail.heads.find(({ features }) => features)?.features;
+  const words = speaking.map(({ name, sentence }) => (speaking.length > 1 ? `${name}: ${sentence}` : sentence));
+  if (computing?.[1]) words.push(`Looks at ${number(computing[0])} of ${number(computing[1])} cells.`);
+  if (!words.length) return;
+  const line = element("gallery-heads");
+  if (line.textContent !== words.join(" ")) line.textContent = line.title = words.join(" ");
+});
+
+news.addEventListener("learned", async () => {
+  if (!setup.modelled.length) {
+    notices.show("model", "A model has learned from the labels.", "Orders by probability are there now.", [["Reload", () => location.reload()], ["Later"]], "good");
+  }
+  await cells.renew(grid.order?.slice(...grid.inView) ?? []).catch(() => {});
+  if (filters.followsModel) await sortBelow();
+});
+
+cells.addEventListener("change", ({ detail }) => {
+  for (const id of detail.ids) {
+    const cell = cells.get(id);
+    if (cell?.crop) pictures.forget(id, cell.crop);
+  }
+  if (detail.ids.some((id) => selection.has(id))) markRail();
+  showScale(element("gallery-scale"), cells.get(detail.ids[0]), grid.size);
+});
+
+cells.addEventListener("trouble", ({ detail }) => {
+  if (detail.trouble) notices.show("cells", "The server does not answer.", `It is asked again and again: ${detail.trouble}.`, [["Understood"]]);
+  else notices.remove("cells");
+});
+
+// --- selecting and looking ---
+
+let marking = false;
+
+function markRail() {
+  if (marking) return;
+  marking = true;
+  queueMicrotask(() => {
+    marking = false;
+    rail.mark(selection.ids.map((id) => cells.get(id)).filter(Boolean));
+  });
+}
+
+selection.addEventListener("change", () => {
+  const { length } = selection.ids;
+  element("gallery-chosen").hidden = length === 0;
+  element("gallery-chosen").querySelector("[data-text]").textContent = `${number(length)} selected`;
+  markRail();
+});
+
+grid.addEventListener("view", ({ detail }) => {
+  cells.want(detail.ids);
+  pictures.want(detail.ids, grid.size * devicePixelRatio > SMALL * 1.15 ? LARGE : SMALL);
+});
+
+grid.addEventListener("focus", ({ detail }) => {
+  const id = grid.order.id(detail.place);
+  loupe.show(id);
+  if (enlarged.open) enlarge();
+});
+
+element("grid").addEventListener("pointerover", ({ target }) => {
+  const tile = target.closest(".tile");
+  if (tile && !picking.busy) loupe.show(tile.dataset.cell);
+});
+
+element("grid").addEventListener("dblclick", ({ target }) => target.closest(".tile") && enlarge());
+
+async function enlarge() {
+  if (grid.focus < 0) return;
+  const id = grid.order.id(grid.focus);
+  const [cell] = await cells.known([id]).catch(() => []);
+  if (cell && grid.order.id(grid.focus) === id) enlarged.show(id);
+}
+
+async function jump() {
+  const [id] = chosen();
+  const [cell] = id ? await cells.known([id]).catch(() => []) : [];
+  if (cell) location.href = jumpUrl(page.dataset.imageUrl, cell);
+}
+
+size.addEventListener("change", () => {
+  grid.resize(size.value);
+  const [from] = grid.inView;
+  showScale(element("gallery-scale"), grid.order?.length ? cells.get(grid.order.id(from)) : null, size.value);
+});
+
+// --- commands ---
+
+/** Go to a place; with Shift select as far as there. */
+function go(place, event) {
+  if (!grid.order?.length) return;
+  const before = grid.focus;
+  grid.focusOn(place);
+  if (!event?.shiftKey) {
+    picking.anchorAt(grid.focus);
+    return;
+  }
+  if (!selection.ids.length) picking.anchorAt(before);
+  picking.range(grid.focus);
+}
+
+const screen = () => grid.columns * grid.rowsInView;
+
+const commands = {
+  left: (event) => go(grid.focus - 1, event),
+  right: (event) => go(grid.focus + 1, event),
+  up: (event) => go(grid.focus - grid.columns >= 0 ? grid.focus - grid.columns : grid.focus, event),
+  down: (event) => go(grid.focus + grid.columns, event),
+  "page-up": (event) => go(grid.focus - screen(), event),
+  "page-down": (event) => go(grid.focus + screen(), event),
+  first: (event) => go(0, event),
+  last: (event) => go(grid.order.length - 1, event),
+  choose: () => {
+    if (grid.focus < 0) return;
+    selection.toggle(grid.order.id(grid.focus));
+    picking.anchorAt(grid.focus);
+  },
+  "select-all": () => {
+    if (!grid.order) return;
+    selection.only(...grid.order.slice(0, MOST_SELECTED));
+    if (grid.order.length > MOST_SELECTED) say(`The first ${number(MOST_SELECTED)} are selected: so many are labelled at once at most.`);
+  },
+  cancel: () => {
+    if (picking.busy) picking.cancel();
+    else selection.only();
+  },
+  strip: () => labelling.strip(chosen()),
+  undo: () => labelling.undo(),
+  redo: () => labelling.redo(),
+  classes: () => rail.focus(),
+  enlarge: () => (enlarged.open ? enlarged.close() : enlarge()),
+  jump,
+  "more-like": () => {
+    if (!setup.looks) say("No model has looked at these cells yet: likeness comes with it.");
+    else if (!chosen().length) say("Select a cell first.");
+    else filters.likeThese(chosen().slice(0, MOST_LIKE));
+  },
+  resort: () => show(),
+  "zoom-in": () => size.step(1),
+  "zoom-out": () => size.step(-1),
+  help: () => help(),
+};
+
+function help() {
+  const groups = [...new Set(bindings.rows.map(({ group }) => group))];
+  const row = (name, keys) => make("div", { class: "gallery-key" }, make("span", {}, name), make("span", {}, ...keys.map((key) => make("kbd", {}, key))));
+  element("gallery-help").querySelector("[data-keys]").replaceChildren(
+    ...groups.map((group) =>
+      make("section", {}, make("h3", {}, group), ...bindings.rows.filter((each) => each.group === group).map(({ words, keys }) => row(words, keys.map(keyLabel)))),
+    ),
+    make("section", {}, make("h3", {}, "Labels"), ...[...scheme.byKey.values()].map((label) => row(label.name, [keyLabel(label.key)]))),
+    make("section", {}, make("h3", {}, "With the pointer"), ...GALLERY_GESTURES.map(([gesture, words]) => row(words, [gesture]))),
+  );
+  element("gallery-help").showModal();
+}
+
+const OF_FIELDS = "input, select, textarea";
+const OF_BUTTONS = ["Enter", "Space"];
+// In the dialog of one cell these go on, label and close it.
+const IN_DIALOG = ["left", "right", "up", "down", "choose", "enlarge", "jump", "undo", "redo", "strip"];
+
+addEventListener("keydown", (event) => {
+  const { target } = event;
+  if (event.isComposing || event.altKey || (document.querySelector("dialog:modal") && !enlarged.open)) return;
+  if (target.matches(OF_FIELDS)) {
+    if (event.key === "Escape") element("grid").focus();
+    // The slider of sizes takes arrows alone.
+    if (target.type !== "range" || event.key.startsWith("Arrow")) return;
+  }
+  const key = keyOf(event);
+  if (target.closest("button, a, summary") && OF_BUTTONS.includes(key)) return;
+  const label = scheme.byKey.get(key);
+  if (label) {
+    event.preventDefault();
+    if (!event.repeat) labelChosen(label);
+    return;
+  }
+  const plain = event.shiftKey ? key.replace("Shift+", "") : key;
+  const command = bindings.commandOf(key) ?? (GALLERY_KEYS.some(([name, , , group]) => group === "Going" && name === bindings.commandOf(plain)) ? bindings.commandOf(plain) : undefined);
+  if (!command || (enlarged.open && !IN_DIALOG.includes(command))) return;
+  event.preventDefault();
+  commands[command](event);
+});
+
+for (const button of document.querySelectorAll("[data-command]")) {
+  button.addEventListener("click", (event) => {
+    commands[button.dataset.command](event);
+    if (event.detail && button.dataset.command !== "help") element("grid").focus({ preventScroll: true });
+  });
+}
+
+outbox.addEventListener("change", () => status.show(outbox));
+addEventListener("beforeunload", (event) => outbox.unsaved && event.preventDefault());
+filters.addEventListener("change", () => show());
+
+async function start() {
+  grid.resize(size.value);
+  const started = outbox.start();
+  await show();
+  element("grid").focus({ preventScroll: true });
+  await started;
+  labelling.resume();
+  status.show(outbox);
+  news.start();
+}
+
+start();
