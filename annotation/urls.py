@@ -1,7 +1,18 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from annotation.views import account, assignment, editor, image_order, images, members, studies, upload, worklist
+from annotation.views import (
+    account,
+    assignment,
+    editor,
+    image_order,
+    images,
+    members,
+    scheme,
+    studies,
+    upload,
+    worklist,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", studies.studies, name="studies"),
@@ -13,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/order/", image_order.next_order, name="study-order"),
     path("studies/<int:study_id>/assign/", assignment.assign_images, name="study-assign"),
     path("studies/<int:study_id>/upload/", upload.upload, name="upload"),
+    path("studies/<int:study_id>/labels/", scheme.scheme, name="scheme"),
     path("studies/<int:study_id>/members/", members.members, name="members"),
     path("studies/<int:study_id>/members/add/", members.member_add, name="member-add"),
     path("studies/<int:study_id>/members/role/", members.member_role, name="member-role"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, DateTimeField, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, DateTimeField, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Coalesce, Greatest
 
@@ -106,10 +106,9 @@ class WorklistQuery:
             condition &= Q(Exists(Comment.objects.filter(OPEN_THREAD, image=OuterRef("pk"))))
         if self.search:
             # Not by the file of a single cell, which may say of what kind it is.
-            names = ImageName.objects.filter(
-                image=OuterRef("pk"), image__single_cell=False, name__icontains=self.search
-            )
-            condition &= Q(Exists(names)) | Q(patient__code__icontains=self.search)
+            names = ImageName.objects.filter(image=OuterRef("pk"), name__icontains=self.search)
+            named = Q(Exists(names), single_cell=False)
+            condition &= named | Q(patient__code__icontains=self.search)
         return condition
 
 
@@ -129,9 +128,9 @@ def ordering(sort: str, standing: int | None = None) -> tuple[dict[str, Any], li
     standing: the image of that id keeps the place that it had before people worked on it, as far as the order is by
     what their work changes and the database still knows what that place was.
     """
-    names = ImageName.objects.filter(image=OuterRef("pk"), image__single_cell=False).order_by("pk").values("name")[:1]
+    names = ImageName.objects.filter(image=OuterRef("pk")).order_by("pk").values("name")[:1]
     annotations, order = _key(sort, standing)
-    return {"first_name": Subquery(names)} | annotations, order
+    return {"first_name": Case(When(single_cell=False, then=Subquery(names)))} | annotations, order
 
 
 def _key(sort: str, standing: int | None) -> tuple[dict[str, Any], list[OrderBy]]:

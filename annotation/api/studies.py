@@ -61,14 +61,26 @@ def _study_json(study: Study) -> dict[str, Any]:
 
 
 def scheme_json(study: Study) -> list[dict[str, Any]]:
-    """The label groups of a study in their order, with their labels, number keys and colours. Two queries."""
+    """The label groups of a study in their order, with their labels: number keys, colours and what to look for.
+
+    Retired labels are among them, since cells may carry them; they are offered no more. Two queries.
+    """
     return [
         {
             "id": group.pk,
             "name": group.name,
             "multiple": group.multiple,
+            "description": group.description,
             "labels": [
-                {"id": label.pk, "name": label.name, "key": label.key, "colour": label.colour}
+                {
+                    "id": label.pk,
+                    "name": label.name,
+                    "key": label.key,
+                    "colour": label.colour,
+                    "description": label.description,
+                    "counted": label.counted,
+                    "retired": label.retired,
+                }
                 for label in group.labels.all()
             ],
         }

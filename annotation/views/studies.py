@@ -7,10 +7,18 @@ from django.views.decorators.http import require_http_methods
 
 from annotation.models import Study
 from annotation.progress import progress_of_studies
-from annotation.scheme import give_scheme
+from annotation.scheme import DEFAULT, SCHEMES, give_scheme
 
 
 class StudyForm(forms.ModelForm):
+    scheme = forms.ChoiceField(
+        label="Labels",
+        choices=[(scheme.key, f"{scheme.title}") for scheme in SCHEMES.values()],
+        initial=DEFAULT,
+        required=False,
+        help_text="What cells can be labelled with. The study's admins can change it at any time.",
+    )
+
     class Meta:
         model = Study
         fields = ["name", "um_per_pixel"]
@@ -37,7 +45,7 @@ def studies(request: HttpRequest) -> HttpResponse:
             raise PermissionDenied("Only an administrator of this server makes studies.")
         if form.is_valid():
             study = form.save()
-            give_scheme(study)
+            give_scheme(study, form.cleaned_data["scheme"] or DEFAULT)
             messages.success(request, f"The study {study.name} is there. Upload its images next.")
             return redirect("upload", study.pk)
     status = 400 if form.is_bound else 200

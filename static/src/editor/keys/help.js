@@ -273,7 +273,9 @@ export function showNumbers(root, bindings) {
       kbd.hidden = bindings.commandOf(kbd.textContent) !== undefined;
       const button = kbd.closest("[data-label]");
       const name = button.querySelector(".label-name").textContent;
-      button.title = kbd.hidden ? name : `${name} (key ${kbd.textContent})`;
+      const named = kbd.hidden ? name : `${name} (key ${kbd.textContent})`;
+      // What to look for stays below.
+      button.title = [named, ...button.title.split("\n").slice(1)].join("\n");
     }
   };
   bindings.addEventListener("change", write);

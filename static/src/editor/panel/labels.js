@@ -9,11 +9,14 @@ export class Scheme {
     this.groups = groups;
     this.texts = texts;
     this.labels = groups.flatMap((group) => group.labels.map((label) => ({ ...label, group })));
-    this.byKey = new Map(this.labels.filter((label) => label.key).map((label) => [label.key, label]));
+    const offered = this.labels.filter((label) => !label.retired);
+    this.byKey = new Map(offered.filter((label) => label.key).map((label) => [label.key, label]));
   }
 
   /** The choice after a label was pressed: on, off, or in the place of the group's other one. `on` null toggles. */
   pressed(choice, label, on) {
+    // A retired label is offered no more: it can only be taken off.
+    if (label.retired) return choice.filter((id) => id !== label.id);
     const has = choice.includes(label.id);
     if (on ?? !has) {
       if (has) return choice;
@@ -28,14 +31,17 @@ export class Scheme {
 export class LabelPanel {
   #target;
   #buttons = new Map();
+  #retired;
 
   constructor(target, scheme, press) {
+    this.#retired = new Set(scheme.labels.filter((label) => label.retired).map((label) => label.id));
     this.#target = target;
     for (const group of scheme.groups) {
       const set = document.createElement("fieldset");
       set.className = "label-group";
       const legend = document.createElement("legend");
       legend.textContent = group.name;
+      legend.title = group.description ?? "";
       const kind = document.createElement("span");
       kind.className = "muted";
       kind.textContent = group.multiple ? " any number" : " one";
@@ -43,6 +49,7 @@ export class LabelPanel {
       set.append(legend);
       for (const label of scheme.labels.filter((each) => each.group === group)) {
         const button = this.#button(label);
+        button.hidden = label.retired;
         button.addEventListener("click", (event) => {
           press(label);
           // After a click with the mouse the keys are the image's again.
@@ -58,7 +65,7 @@ export class LabelPanel {
 
   /** Put the focus on the selected cell's label, or else on the first. */
   focus() {
-    const buttons = [...this.#buttons.values()];
+    const buttons = [...this.#buttons.values()].filter((button) => !button.hidden);
     (buttons.find((button) => button.getAttribute("aria-pressed") === "true") ?? buttons[0])?.focus();
   }
 
@@ -68,6 +75,8 @@ export class LabelPanel {
       const having = cells.filter((cell) => cell.labels.includes(id)).length;
       const state = having === 0 ? "false" : having === cells.length ? "true" : "mixed";
       button.setAttribute("aria-pressed", state);
+      // Shown where a cell still has it, so that it can be taken off.
+      if (this.#retired.has(id)) button.hidden = having === 0;
       // Not "disabled": who has come here by the keyboard stays here.
       button.setAttribute("aria-disabled", !canEdit || cells.length === 0);
     }
@@ -79,7 +88,9 @@ export class LabelPanel {
     button.className = "label-button";
     button.dataset.label = label.id;
     button.setAttribute("aria-pressed", "false");
-    button.title = label.name;
+    button.title = [label.name, label.description, label.retired && "Retired: it can only be taken off."]
+      .filter(Boolean)
+      .join("\n");
     const swatch = document.createElement("span");
     swatch.className = "swatch";
     swatch.style.background = label.colour;
@@ -97,7 +108,7 @@ export class LabelPanel {
 
   /** Arrow keys go from label to label. */
   #step(event) {
-    const buttons = [...this.#target.querySelectorAll("button")];
+    const buttons = [...this.#target.querySelectorAll("button:not([hidden])")];
     const now = buttons.indexOf(event.target);
     const way = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1 }[event.key];
     if (!way || now < 0) return;
