@@ -1,13 +1,12 @@
 """Features of a study's cells, computed once: what is missing or out of date, by a job of its own."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from numpy.typing import NDArray
@@ -18,21 +17,8 @@ from annotation.crop import cut
 from annotation.models import Study
 from annotation.store import ImageStore
 from inference.models import CellFeatureJob, CellFeatures
+from training.crop_features import BATCH, Extractor
 from training.models import JobState
-
-# Crops that go through the network at a time; between two the row is told how far it is.
-BATCH = 32
-
-
-class Extractor(Protocol):
-    """What sees crops: a frozen backbone (training/cell_features.py)."""
-
-    @property
-    def name(self) -> str: ...
-
-    def extract(self, crops: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """(n, C) of n RGB crops."""
-        ...
 
 
 def default_extractor() -> Extractor:
@@ -119,7 +105,7 @@ def compute(study: Study, extractor: Extractor, progress: Callable[[int, int], b
                 crops.append(cut(image, crop.square))
                 seen.append(crop)
         if crops:
-            _keep(seen, extractor.extract(crops), extractor.name)
+            keep(seen, extractor.extract(crops), extractor.name)
         done += len(batch)
         cells += len(crops)
         if progress is not None and not progress(done, len(wanted)):
@@ -153,7 +139,8 @@ def _reader() -> Callable[[str], Image.Image]:
     return opened
 
 
-def _keep(crops: Sequence[CellCrop], vectors: NDArray[Any], backbone: str) -> None:
+def keep(crops: Sequence[CellCrop], vectors: Iterable[NDArray[Any]], backbone: str) -> None:
+    """Store the vector of each crop's cell, in place of an earlier one. One statement."""
     rows = [
         CellFeatures(cell_id=crop.cell, crop_hash=crop.hash, backbone=backbone, vector=CellFeatures.pack(vector))
         for crop, vector in zip(crops, vectors, strict=True)

@@ -67,19 +67,15 @@ def status_of(study: Study, group: LabelGroup) -> Status:
     features = (job.progress.get("done", 0), job.progress.get("total", 0)) if job is not None else None
     if head is None or head.asked == 0:
         return Status("none", "Nothing has been learned from these labels yet.", features=features)
-    facts = {
-        "labelled": head.labelled,
-        "cells": head.cells,
-        "finished_at": head.finished_at,
-        "features": features,
-    }
-    if head.asked > head.learned:
-        if _is_running(head):
-            return Status("retraining", "Learns from the latest labels.", **facts)
-        return Status("waiting", "Will learn from the latest labels in a moment.", **facts)
-    if head.reason:
-        return Status("refused", head.reason, **facts)
-    return Status("ready", f"Learned from {head.labelled:,} labelled cells.", **facts)
+    if head.asked > head.learned and _is_running(head):
+        state, sentence = "retraining", "Learns from the latest labels."
+    elif head.asked > head.learned:
+        state, sentence = "waiting", "Will learn from the latest labels in a moment."
+    elif head.reason:
+        state, sentence = "refused", head.reason
+    else:
+        state, sentence = "ready", f"Learned from {head.labelled:,} labelled cells."
+    return Status(state, sentence, head.labelled, head.cells, head.finished_at, features)
 
 
 def _is_running(head: InteractiveHead) -> bool:

@@ -39,29 +39,34 @@ class FrozenSnapshot:
     at: datetime
 
 
-def freeze(study: Study, selection: Selection | None = None, *, single_cells: bool = False) -> FrozenSnapshot:
-    """Write the study's finished images, or those selected, as a snapshot folder named by its hash; the same data is
-    written once.
+def freeze(study: Study, selection: Selection | None = None) -> FrozenSnapshot:
+    """Write the study's finished images, or those selected, as a snapshot folder for a detector, named by its hash; the
+    same data is written once.
 
-    single_cells: also pictures of single cells. A detector must not learn from them: the cells beside the one in the
-    middle have no borders there, so that it would learn to pass them over.
+    Without pictures of single cells: the cells beside the one in the middle have no borders there, so that a detector
+    would learn to pass them over.
 
     Costs fifteen queries at most, and a hard link an image. Raises RoundRefused where there is nothing to learn from,
     the selection names what the study does not have, or an image is gone from the store. Outside of a transaction
     people wait while it reads, and no longer.
     """
-    manifest, files, at = _read(study, selection or Selection(), single_cells)
+    manifest, files, at = _read(study, selection or Selection())
+    folder = written(manifest, files)
+    return FrozenSnapshot(folder.name, folder, manifest, count(manifest), lesson_of(manifest), at)
+
+
+def written(manifest: Mapping[str, Any], files: Mapping[str, Path]) -> Path:
+    """The folder of the snapshot, written once. Raises RoundRefused where that cannot be."""
     try:
-        folder = write_snapshot(manifest, files, Path(settings.SNAPSHOT_FOLDER))
+        return write_snapshot(manifest, files, Path(settings.SNAPSHOT_FOLDER))
     except SnapshotError as error:
         raise RoundRefused(str(error)) from error
     except OSError as error:
         raise RoundRefused(f"The snapshot cannot be written: {error.strerror}.") from error
-    return FrozenSnapshot(folder.name, folder, manifest, count(manifest), lesson_of(manifest), at)
 
 
 @transaction.atomic
-def _read(study: Study, selection: Selection, single_cells: bool) -> tuple[dict[str, Any], dict[str, Path], datetime]:
+def _read(study: Study, selection: Selection) -> tuple[dict[str, Any], dict[str, Path], datetime]:
     """The manifest of the present, the files of its images by sha256, and when that was. Raises RoundRefused."""
     try:
         selection.check(study)
@@ -70,8 +75,7 @@ def _read(study: Study, selection: Selection, single_cells: bool) -> tuple[dict[
     at = still_moment(study)
     if not SmearImage.objects.filter(study=study).finished().exists():
         raise RoundRefused(f"The study {study.name} has no annotated image to learn from.")
-    chosen = selection.images(study) if single_cells else selection.images(study).fields()
-    images = list(chosen.select_related("patient").prefetch_related("names"))
+    images = list(selection.images(study).fields().select_related("patient").prefetch_related("names"))
     if not images and selection.images(study).exists():
         raise RoundRefused(
             f"Of what was selected the study {study.name} has pictures of single cells only; a detector learns from "
@@ -82,7 +86,7 @@ def _read(study: Study, selection: Selection, single_cells: bool) -> tuple[dict[
         images = _with_labels(images, labels, selection)
     if not images:
         raise RoundRefused(f"The study {study.name} has none of what was selected: {selection.words}.")
-    files = _stored_files(images)
+    files = stored_files(images)
     borders = _borders(images, labels)
     manifest: dict[str, Any] = {
         "schema": SCHEMA,
@@ -93,27 +97,31 @@ def _read(study: Study, selection: Selection, single_cells: bool) -> tuple[dict[
             for label in group.labels.all()
         ],
         "images": [
-            {
-                "sha256": image.sha256,
-                "file": f"images/{image.sha256}.png",
-                "width": image.width,
-                "height": image.height,
-                "um_per_pixel": image.um_per_pixel,
-                # A round's page names images to all members, and a single cell's file may say what it is.
-                "names": [] if image.single_cell else sorted(name.name for name in image.names.all()),
-                "patient": image.patient.code if image.patient else None,
-                "diagnosis": image.patient.diagnosis if image.patient else None,
-                "group": image.group,
-                "fold": image.slot,
-                "borders": borders.get(image.pk, []),
-            }
-            for image in sorted(images, key=lambda image: image.sha256)
+            image_entry(image, borders.get(image.pk, [])) for image in sorted(images, key=lambda image: image.sha256)
         ],
     }
     if not any(not border["ignored"] for image in manifest["images"] for border in image["borders"]):
         which = "annotated" if selection == Selection() else "selected"
         raise RoundRefused(f"The {which} images of the study {study.name} hold no cell to learn from.")
     return manifest, files, at
+
+
+def image_entry(image: SmearImage, borders: list[dict[str, Any]]) -> dict[str, Any]:
+    """An image in a manifest. Free where its patient and names are at hand."""
+    return {
+        "sha256": image.sha256,
+        "file": f"images/{image.sha256}.png",
+        "width": image.width,
+        "height": image.height,
+        "um_per_pixel": image.um_per_pixel,
+        # A round's page names images to all members, and a single cell's file may say what it is.
+        "names": [] if image.single_cell else sorted(name.name for name in image.names.all()),
+        "patient": image.patient.code if image.patient else None,
+        "diagnosis": image.patient.diagnosis if image.patient else None,
+        "group": image.group,
+        "fold": image.slot,
+        "borders": borders,
+    }
 
 
 def lesson_of(manifest: Mapping[str, Any]) -> str:
@@ -177,7 +185,8 @@ def count(manifest: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _stored_files(images: list[SmearImage]) -> dict[str, Path]:
+def stored_files(images: list[SmearImage]) -> dict[str, Path]:
+    """The files of images by sha256. Raises RoundRefused where one is gone."""
     store = ImageStore(Path(settings.IMAGE_STORE))
     files = {image.sha256: store.pixels(image.sha256) for image in images}
     missing = [image for image in images if not files[image.sha256].is_file()]

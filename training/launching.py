@@ -8,13 +8,18 @@ from django.db.models import Max
 
 from annotation.models import Study
 from training.beside_previous import changes_since_previous
-from training.freeze import RoundRefused, freeze
+from training.classifier_folds import FoldsError
+from training.classifier_freeze import freeze_labelled
+from training.classifier_lesson import lesson_of
+from training.classifier_settings import resolve_classifier_settings
+from training.classifier_target import Target
+from training.freeze import FrozenSnapshot, RoundRefused, freeze
 from training.models import LIVE, Kind, Round
 from training.parent_choice import AUTO, choose_parent
 from training.search_space import check_trials
 from training.selection import Selection
 from training.settings import resolve_settings
-from training.unchanged import refuse_unchanged
+from training.unchanged import refuse_unchanged, refuse_unchanged_classifier
 
 
 def launch(
@@ -42,12 +47,12 @@ def launch(
     check_trials(trials, resolved)
     chosen_images = selection or Selection()
     Round.bury_dead()
-    _refuse_beside_live(study)
+    _refuse_beside_live(study, Kind.DETECTOR)
     # Not within the transaction below: people would wait until the files are written too.
     frozen = freeze(study, chosen_images)
     try:
         with transaction.atomic():
-            _one_at_a_time(study)
+            _one_at_a_time(study, Kind.DETECTOR)
             chosen, note = choose_parent(study, parent, frozen, resolved, user)
             if not again:
                 refuse_unchanged(
@@ -59,31 +64,79 @@ def launch(
                     parent=chosen,
                     start_is_auto=parent == AUTO,
                 )
-            number = (Round.objects.filter(study=study).aggregate(last=Max("number"))["last"] or 0) + 1
-            round_ = Round.objects.create(
-                study=study,
-                number=number,
+            return _begin(
+                study,
+                frozen,
+                at_once,
                 requested_by=user,
                 settings=resolved.as_dict(),
                 seed=seed,
                 selection=chosen_images.as_json(),
                 trials=trials,
-                snapshot=frozen.hash,
-                lesson=frozen.lesson,
-                counts=frozen.counts,
                 data_changes=changes_since_previous(study, frozen),
                 parent=chosen,
                 log=f"Learns from {chosen_images.words}.\n{note}\n",
             )
-            # What the history says of this moment is what was frozen; the web server's own clock may be another.
-            Round.objects.filter(pk=round_.pk).update(created_at=frozen.at)
-            round_.created_at = frozen.at
-            if at_once:
-                round_.claim()
-            else:
-                round_.enqueue()
     except IntegrityError as error:
         raise RoundRefused("Another round of this study has just been launched.") from error
+
+
+def launch_classifier(
+    study: Study,
+    target: Target,
+    user: Any = None,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    selection: Selection | None = None,
+    again: bool = False,
+    at_once: bool = False,
+) -> Round:
+    """Freeze the study's labelled cells, or those of the patients and states selected, and queue a round that tells
+    the target apart. Arguments and errors as those of launch."""
+    resolved = resolve_classifier_settings(settings or {})
+    chosen_images = selection or Selection()
+    Round.bury_dead()
+    _refuse_beside_live(study, Kind.CLASSIFIER)
+    frozen = freeze_labelled(study, target, chosen_images)
+    try:
+        lesson_of(frozen.manifest, target, resolved.folds)
+    except FoldsError as error:
+        raise RoundRefused(str(error)) from error
+    try:
+        with transaction.atomic():
+            _one_at_a_time(study, Kind.CLASSIFIER)
+            if not again:
+                refuse_unchanged_classifier(study, target, frozen, resolved, seed=seed)
+            return _begin(
+                study,
+                frozen,
+                at_once,
+                kind=Kind.CLASSIFIER,
+                target=target.as_json(),
+                requested_by=user,
+                settings=resolved.as_dict(),
+                seed=seed,
+                selection=chosen_images.as_json(),
+                log=f"Learns {target.words}.\n",
+            )
+    except IntegrityError as error:
+        raise RoundRefused("Another round of this study has just been launched.") from error
+
+
+def _begin(study: Study, frozen: FrozenSnapshot, at_once: bool, **fields: Any) -> Round:
+    """The row of a round, queued, or claimed by the caller."""
+    number = (Round.objects.filter(study=study).aggregate(last=Max("number"))["last"] or 0) + 1
+    round_ = Round.objects.create(
+        study=study, number=number, snapshot=frozen.hash, lesson=frozen.lesson, counts=frozen.counts, **fields
+    )
+    # What the history says of this moment is what was frozen; the web server's own clock may be another.
+    Round.objects.filter(pk=round_.pk).update(created_at=frozen.at)
+    round_.created_at = frozen.at
+    if at_once:
+        round_.claim()
+    else:
+        round_.enqueue()
     return round_
 
 
@@ -94,7 +147,7 @@ def resume(round_: Round, by: str = "", *, at_once: bool = False) -> str:
     Round.bury_dead()
     try:
         with transaction.atomic():
-            _one_at_a_time(round_.study, but=round_)
+            _one_at_a_time(round_.study, Kind(round_.kind), but=round_)
             if not round_.snapshot_folder.is_dir():
                 raise RoundRefused(f"Round {round_.number} cannot be resumed: its snapshot is gone.")
             if round_.parent is not None and not round_.parent.folder.is_dir():
@@ -127,14 +180,14 @@ def _where_it_begins(round_: Round) -> str:
     return "its checkpoint is no longer kept, so it begins anew"
 
 
-def _one_at_a_time(study: Study, but: Round | None = None) -> None:
+def _one_at_a_time(study: Study, kind: Kind, but: Round | None = None) -> None:
     """Serialise launches of a study. Raises RoundRefused as _refuse_beside_live."""
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)
-    _refuse_beside_live(study, but)
+    _refuse_beside_live(study, kind, but)
 
 
-def _refuse_beside_live(study: Study, but: Round | None = None) -> None:
-    """Raises RoundRefused while a round of the study (`but` this one) is live."""
-    live = Round.objects.filter(study=study, kind=Kind.DETECTOR, state__in=LIVE).first()
+def _refuse_beside_live(study: Study, kind: Kind, but: Round | None = None) -> None:
+    """Raises RoundRefused while a round of the study and kind (`but` this one) is live."""
+    live = Round.objects.filter(study=study, kind=kind, state__in=LIVE).first()
     if live is not None and live != but:
         raise RoundRefused(f"Round {live.number} of this study is {live.get_state_display().lower()} already.")

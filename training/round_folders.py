@@ -28,8 +28,10 @@ _GOING = ".going-"
 
 
 def succeeded_after(round_: Round) -> QuerySet[Round]:
-    """The rounds of its study and kind that were launched later and have succeeded."""
-    later = Round.objects.filter(study=round_.study_id, kind=round_.kind, number__gt=round_.number)
+    """The rounds of its study, kind and target that were launched later and have succeeded."""
+    later = Round.objects.filter(
+        study=round_.study_id, kind=round_.kind, target=round_.target, number__gt=round_.number
+    )
     return later.filter(state=JobState.SUCCEEDED)
 
 

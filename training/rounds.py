@@ -19,16 +19,21 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from training import round_folders, search_jobs
 from training.beside_previous import compared_with_previous
 from training.bundle import BundleError, copy_bundle, read_bundle
+from training.classifier_target import Target
 from training.code_version import code_version
+from training.crop_features import NAME as FEATURES
 from training.judged import NAME as JUDGED
 from training.judged import JudgedError, read_judged
-from training.models import Bundle, JobState, Judgement, Round
+from training.known_features import give_known, take_new
+from training.models import Bundle, JobState, Judgement, Kind, Round
 from training.progress import Progress, Tail
 from training.round_folders import succeeded_after
 from training.training_process import TrainingProcess, death_sentence
 
 logger = logging.getLogger(__name__)
 
+# The features that the store gives a classifier's round, in its folder.
+KNOWN = "known.npz"
 # Between two looks at the process and two beats of the row.
 TICK_SECONDS = 1.0
 # A worker that stops has little time before it is killed.
@@ -40,11 +45,22 @@ Command = Callable[[Round], list[str]]
 
 def command_for(round_: Round) -> list[str]:
     """The command that trains it, without Django, from files alone."""
+    if round_.kind == Kind.CLASSIFIER:
+        return _classifier_command(round_)
     command = [sys.executable, "-m", "training.run", str(round_.snapshot_folder), str(round_.folder / "out")]
     command += ["--settings", str(round_.folder / "settings.json"), "--seed", str(round_.seed), "--end-with-parent"]
     if round_.parent:
         command += ["--parent", str(round_.parent.folder)]
     return command + search_jobs.arguments_for(round_)
+
+
+def _classifier_command(round_: Round) -> list[str]:
+    target = Target.of(round_.target)
+    command = [sys.executable, "-m", "training.run_classifier"]
+    command += [str(round_.snapshot_folder), str(round_.folder / "out"), "--group", target.group]
+    command += ["--label", target.label] if target.label is not None else []
+    command += ["--settings", str(round_.folder / "settings.json"), "--seed", str(round_.seed), "--end-with-parent"]
+    return command + ["--features", str(round_.folder / KNOWN)]
 
 
 def run(round_id: int, *, stopping: Callable[[], bool] = lambda: False, command: Command = command_for) -> None:
@@ -176,6 +192,8 @@ def _prepare(round_: Round) -> None:
     (round_.folder / "out").mkdir(parents=True, exist_ok=True)
     mark.write_text(identity, encoding="utf-8")
     (round_.folder / "settings.json").write_text(json.dumps(round_.settings, indent=1), encoding="utf-8")
+    if round_.kind == Kind.CLASSIFIER:
+        give_known(round_.study, round_.folder / KNOWN)
     round_.beat(versions=versions())
 
 
@@ -211,16 +229,18 @@ def _finish(round_: Round, result: dict[str, Any] | None, heart: _Heart) -> None
         card = read_bundle(made, round_.kind).card
         if card["snapshot"] != round_.snapshot:
             raise BundleError("It was trained on another snapshot.")
+        if card.get("target", {}) != round_.target:
+            raise BundleError("It tells something else apart.")
         bundle_id = str(card["hash"])[:12]
         copy_bundle(made, Path(django_settings.BUNDLE_FOLDER) / bundle_id)
     except BundleError as error:
         round_.fail(f"The training process left no bundle that can be used: {error}")
         return
     result = result or {}
-    judged, comparison = _beside(round_, heart)
+    judged, comparison = _beside(round_, heart) if round_.kind == Kind.DETECTOR else ([], None)
     with transaction.atomic():
         row, _ = Bundle.objects.get_or_create(
-            id=bundle_id, defaults={"study": round_.study, "kind": round_.kind, "card": card}
+            id=bundle_id, defaults={"study": round_.study, "kind": round_.kind, "target": round_.target, "card": card}
         )
         if round_.succeed(
             bundle=row,
@@ -236,10 +256,16 @@ def _finish(round_: Round, result: dict[str, Any] | None, heart: _Heart) -> None
             # The newest comes into use by itself; an admin can roll back. One that was resumed may be an old one.
             if not succeeded_after(round_).exists():
                 row.promote()
-            return
-        transaction.set_rollback(True)
-    round_.refresh_from_db()
-    round_.give_up()
+        else:
+            transaction.set_rollback(True)
+    if round_.reload().state == JobState.CANCELLING:
+        round_.give_up()
+    elif round_.kind == Kind.CLASSIFIER:
+        # The round is made; what it saw is kept for the next one, if that can be.
+        try:
+            take_new(round_.study, round_.folder / "out" / FEATURES)
+        except (DatabaseError, OSError):
+            logger.exception("The features that round %s computed could not be kept.", round_.pk)
 
 
 def _beside(round_: Round, heart: _Heart) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:

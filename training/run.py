@@ -61,11 +61,11 @@ class Progress:
             self._file.flush()
         kind = event["event"]
         if event.get("message"):
-            _say(event["message"])
+            say_aloud(event["message"])
         elif kind == "epoch":
             fold = f"fold {event['fold']}, " if event.get("fold") is not None else ""
             score = f", map_50 {event['map_50']:.3f}, map {event['map']:.3f}" if "map_50" in event else ""
-            _say(f"{fold}epoch {event['epoch']}: loss {event['loss']:.3f}{score}")
+            say_aloud(f"{fold}epoch {event['epoch']}: loss {event['loss']:.3f}{score}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         snapshot = read_snapshot(options.snapshot)
         options.out.mkdir(parents=True, exist_ok=True)
     except (ContractError, SettingsError, ValueError, OSError) as problem:
-        return _refuse(problem)
+        return refuse(problem)
     parent = os.getppid() if options.end_with_parent else None
     # Imported late: a refused snapshot costs no seconds of loading torch. Until then SIGTERM ends the process at once.
     from training.devices import DeviceError, Team, open_team
@@ -84,14 +84,14 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = until_asked_to_end(parent)
 
     def work(team: Team) -> int:
-        with _alone(options.out) if team.leads else contextlib.nullcontext():
+        with alone(options.out) if team.leads else contextlib.nullcontext():
             return _train(options, snapshot, settings, team, wanted)
 
     try:
         with open_team(settings.amp, settings.batch) as team:
             return work(team)
     except (DeviceError, OutError) as problem:
-        return _refuse(problem)
+        return refuse(problem)
 
 
 def _train(
@@ -117,10 +117,10 @@ def _train(
             progress = Progress(out / "progress.jsonl")
             settings, searched = _search(options, snapshot, settings, parent, team, progress.tell, wanted)
         identity = identity_of(snapshot, settings, options.seed, parent)
-        result = _made_before(out, identity)
+        result = made_before(out, identity)
         if team.any(result is not None):
-            _say("This training was done before.")
-            return _done(result) if team.leads else 0
+            say_aloud("This training was done before.")
+            return done(result) if team.leads else 0
         checkpoint = Checkpoint(
             out / "checkpoint.pt", identity, said.append, seconds=options.checkpoint_seconds, writes=team.leads
         )
@@ -129,7 +129,7 @@ def _train(
             raise OutError(f"Not all processes of this training see its checkpoint: {out} must be a folder they share.")
         if team.leads:
             trim()
-            _make_room(out / "bundle", made_here="final" in checkpoint.outcomes)
+            make_room(out / "bundle", made_here="final" in checkpoint.outcomes)
             if searched is None:
                 progress = Progress(out / "progress.jsonl")
 
@@ -164,10 +164,10 @@ def _train(
             raise
     else:
         progress.tell({"event": "done", **result})
-        return _done(result) if team.leads else 0
+        return done(result) if team.leads else 0
     progress.tell({"event": "failed", "reason": reason})
     # Last on stderr, which is where whoever started it looks.
-    _say(reason)
+    say_aloud(reason)
     return 1
 
 
@@ -193,7 +193,7 @@ def _search(
 
 
 @contextlib.contextmanager
-def _alone(out: Path) -> Iterator[None]:
+def alone(out: Path) -> Iterator[None]:
     """One training at a time writes to OUT. Raises OutError where another one does not end."""
     with open(out / "lock", "a") as lock:
         deadline = time.monotonic() + LOCK_SECONDS
@@ -208,7 +208,7 @@ def _alone(out: Path) -> Iterator[None]:
         yield
 
 
-def _made_before(out: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+def made_before(out: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
     """The result of this very training, where it lies whole in OUT; None where there is none yet."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         noted = json.loads((out / "result.json").read_text(encoding="utf-8"))
@@ -218,7 +218,7 @@ def _made_before(out: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _make_room(bundle: Path, made_here: bool) -> None:
+def make_room(bundle: Path, made_here: bool) -> None:
     """Take away the bundle of a process that was killed before it could say so. Raises BundleError for any other."""
     if bundle.exists():
         if not made_here:
@@ -226,17 +226,19 @@ def _make_room(bundle: Path, made_here: bool) -> None:
         shutil.rmtree(bundle)
 
 
-def _done(result: dict[str, Any] | None) -> int:
+def done(result: dict[str, Any] | None) -> int:
+    """The last line that whoever started it reads."""
     print(json.dumps(result), flush=True)
     return 0
 
 
-def _refuse(problem: BaseException) -> int:
-    _say(str(problem) or f"{type(problem).__name__}.")
+def refuse(problem: BaseException) -> int:
+    """Say what is wrong, last on stderr, which is where whoever started it looks."""
+    say_aloud(str(problem) or f"{type(problem).__name__}.")
     return 1
 
 
-def _say(sentence: str) -> None:
+def say_aloud(sentence: str) -> None:
     # The log may lie on the disk that is full.
     with contextlib.suppress(OSError):
         print(sentence, file=sys.stderr, flush=True)

@@ -3,6 +3,8 @@
 from django.db.models import Q
 
 from annotation.models import Study
+from training.classifier_settings import ClassifierSettings
+from training.classifier_target import Target
 from training.freeze import FrozenSnapshot, RoundRefused
 from training.models import Bundle, JobState, Kind, Round
 from training.settings import DetectorSettings
@@ -11,7 +13,7 @@ from training.settings import DetectorSettings
 class RoundUnchanged(RoundRefused):
     """There is nothing new to learn; `round` is the one that learned it."""
 
-    def __init__(self, round_: Round, only_labels: bool) -> None:
+    def __init__(self, round_: Round, only_labels: bool = False) -> None:
         labels = " but for labels, which a detector does not learn from" if only_labels else ""
         super().__init__(
             f"Data unchanged since round {round_.number}{labels}: with the same settings, seed and start it would "
@@ -49,3 +51,16 @@ def refuse_unchanged(
         own_result = start_is_auto and earlier.bundle is not None and earlier.bundle.in_use
         if started_alike or own_result:
             raise RoundUnchanged(earlier, only_labels=earlier.snapshot != frozen.hash)
+
+
+def refuse_unchanged_classifier(
+    study: Study, target: Target, frozen: FrozenSnapshot, settings: ClassifierSettings, *, seed: int
+) -> None:
+    """Raise RoundUnchanged where a round that succeeded learned the same target from the same crops and labels, with
+    the same settings and seed."""
+    same = Round.objects.filter(
+        study=study, kind=Kind.CLASSIFIER, state=JobState.SUCCEEDED, target=target.as_json(), lesson=frozen.lesson
+    )
+    earlier = same.filter(settings=settings.as_dict(), seed=seed).defer("log", "curve").order_by("-number").first()
+    if earlier is not None:
+        raise RoundUnchanged(earlier)

@@ -8,6 +8,7 @@ from django.db import models
 from numpy.typing import NDArray
 
 from annotation.models import Cell
+from training.crop_features import as_stored
 
 Vectors = tuple[list[UUID], NDArray[np.float32]]
 
@@ -31,9 +32,8 @@ class CellFeatures(models.Model):
 
     @staticmethod
     def pack(vector: NDArray[Any]) -> bytes:
-        """A vector as it is stored; what float16 cannot hold is cut off at its ends."""
-        limit = np.finfo(np.float16).max
-        return np.clip(vector, -limit, limit).astype("<f2").tobytes()
+        """A vector as it is stored."""
+        return as_stored(vector).astype("<f2").tobytes()
 
 
 def vectors_of(cells: Iterable[Any], backbone: str | None = None) -> Vectors:

@@ -12,7 +12,8 @@ from inference import cell_feature_jobs
 from inference.cell_feature_jobs import compute, launch, work
 from inference.models import CellFeatureJob, CellFeatures, vectors_of
 from inference.tasks import compute_cell_features
-from tests.inference.conftest import BLUE, RED, MeanColour
+from tests.labelled_cells import BLUE, RED
+from tests.training.coloured_cells import MeanColour
 from training.models import JobState
 
 pytestmark = pytest.mark.django_db

@@ -16,7 +16,8 @@ from inference.cell_feature_jobs import compute
 from inference.interactive import LOST, features_changed, labels_changed, retrain, send_lost, status_of
 from inference.models import INTERACTIVE, CellFeatureJob, CellProbability, InteractiveHead
 from inference.tasks import retrain_head
-from tests.inference.conftest import BLUE, RED, MeanColour, near
+from tests.labelled_cells import BLUE, RED, near
+from tests.training.coloured_cells import MeanColour
 
 pytestmark = pytest.mark.django_db
 Fields = Callable[..., list[Cell]]

@@ -229,7 +229,7 @@ def test_another_training_in_the_same_folder_is_waited_for_and_then_refused(
     monkeypatch.setattr(command, "LOCK_SECONDS", 0.2)
     snapshot, out = disc_snapshot(tmp_path, 2), tmp_path / "out"
     out.mkdir()
-    with command._alone(out):
+    with command.alone(out):
         assert command.main([str(snapshot), str(out)]) == 1
     assert f"Another training writes to {out}." in capsys.readouterr().err
 

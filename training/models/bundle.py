@@ -62,8 +62,8 @@ class Bundle(models.Model):
 
     @classmethod
     def used_by(cls, study: Study, kind: str = Kind.DETECTOR) -> Optional["Bundle"]:
-        """The bundle in use of a study, if it has one."""
-        return cls.objects.filter(study=study, kind=kind, in_use=True).first()
+        """The bundle in use of a study, if it has one; of classifiers the one that came into use last."""
+        return cls.objects.filter(study=study, kind=kind, in_use=True).order_by("-promoted_at").first()
 
     @classmethod
     def for_start_of(cls, study: Study, user: Any = None) -> models.QuerySet["Bundle"]:
@@ -73,14 +73,16 @@ class Bundle(models.Model):
         return cls.objects.filter(Q(study=study) | Q(study__in=known), kind=Kind.DETECTOR).select_related("study")
 
     def promote(self, by: Any = None) -> None:
-        """Make it the one in use of its study, and say so in its history. An earlier one promoted again is a roll back.
+        """Make it the one in use of its study for what it does, and say so in its history. An earlier one promoted
+        again is a roll back.
 
         Nothing happens where it is in use already.
         """
         with transaction.atomic():
             # The study's row serialises two promotions at once; the constraint would refuse the second.
             Study.objects.select_for_update(no_key=True).get(pk=self.study_id)
-            held = Bundle.objects.filter(study=self.study_id, kind=self.kind, in_use=True).values_list("pk", flat=True)
+            same = Bundle.objects.filter(study=self.study_id, kind=self.kind, target=self.target)
+            held = same.filter(in_use=True).values_list("pk", flat=True)
             previous = held.first()
             if previous == self.pk:
                 return

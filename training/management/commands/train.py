@@ -8,14 +8,16 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from annotation.scheme import study_named
+from training.classifier_target import TargetError
 from training.contract import ContractError
 from training.freeze import RoundRefused
-from training.launching import launch, resume
+from training.launching import launch, launch_classifier, resume
 from training.models import JobState, Kind, Round
 from training.parent_choice import AUTO
 from training.rounds import carry_out
 from training.selection import ALL, STATES, Selection, SelectionError
 from training.settings import SettingsError, parse_assignments
+from training.target_choice import find_target
 from training.unchanged import RoundUnchanged
 
 
@@ -23,7 +25,7 @@ class Command(BaseCommand):
     help = "Train a round in the foreground, without a worker. Prints its result as one line of JSON."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("kind", choices=[Kind.DETECTOR.value])
+        parser.add_argument("kind", choices=Kind.values)
         parser.add_argument("--study", required=True, metavar="NAME")
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting; repeatable")
         parser.add_argument(
@@ -41,7 +43,11 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="NAME",
-            help="learn only from images that hold a cell labelled so; repeatable",
+            help="of a detector: learn only from images that hold a cell labelled so; repeatable. Of a classifier: the "
+            "label that it tells from all others",
+        )
+        parser.add_argument(
+            "--group", metavar="NAME", help="of a classifier: the group whose labels it tells apart, or of the --label"
         )
         parser.add_argument("--trials", type=int, default=0, metavar="N", help="search for settings in so many trials")
         parser.add_argument("--again", action="store_true", help="train also where the data is unchanged")
@@ -61,7 +67,7 @@ class Command(BaseCommand):
             round_ = self._resumed(options) if options["resume"] is not None else self._launched(options)
         except RoundUnchanged as unchanged:
             raise CommandError(f"{unchanged} Use --again to train anyway.") from unchanged
-        except (RoundRefused, SettingsError, SelectionError, ContractError) as error:
+        except (RoundRefused, SettingsError, SelectionError, TargetError, ContractError) as error:
             raise CommandError(str(error)) from error
         self.stderr.write(f"Round {round_.number}: {round_.counts['images']} images, {round_.counts['cells']} cells.")
         self.stderr.write(round_.reload().log.rstrip())
@@ -78,6 +84,10 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(result_of(round_)))
 
     def _launched(self, options: dict[str, Any]) -> Round:
+        if options["kind"] == Kind.CLASSIFIER:
+            return self._classifier_launched(options)
+        if options["group"] is not None:
+            raise SettingsError("A detector learns from all borders: it has no group of labels.")
         return launch(
             study_named(options["study"]),
             settings=parse_assignments(options["set"]),
@@ -85,6 +95,22 @@ class Command(BaseCommand):
             parent=None if options["parent"] == "none" else options["parent"],
             selection=Selection(options["images"], tuple(options["patient"]), tuple(options["label"])),
             trials=options["trials"],
+            again=options["again"],
+            at_once=True,
+        )
+
+    def _classifier_launched(self, options: dict[str, Any]) -> Round:
+        if options["parent"] != AUTO or options["trials"]:
+            raise SettingsError("A classifier starts from its backbone and searches for no settings.")
+        if len(options["label"]) > 1:
+            raise TargetError("A classifier tells one label from all others, or the labels of a group.")
+        study = study_named(options["study"])
+        return launch_classifier(
+            study,
+            find_target(study, group=options["group"], label=next(iter(options["label"]), None)),
+            settings=parse_assignments(options["set"]),
+            seed=options["seed"],
+            selection=Selection(options["images"], tuple(options["patient"])),
             again=options["again"],
             at_once=True,
         )
@@ -103,8 +129,19 @@ class Command(BaseCommand):
 
 
 def result_of(round_: Round) -> dict[str, Any]:
-    """What the command prints of a round that succeeded; metrics are null where nothing judged it."""
+    """What the command prints of a round that succeeded; metrics are null where nothing judged it, and those of all
+    labels together where a cell may have many of them."""
     metrics = round_.metrics or {}
+    if round_.kind == Kind.CLASSIFIER:
+        return {
+            "round": round_.number,
+            "bundle": round_.bundle_id,
+            "seconds": round(round_.seconds_taken or 0.0, 1),
+            "target": round_.target,
+            "folds": round_.folds,
+            **{name: metrics.get(name) for name in ("auroc", "auprc", "f1", "precision", "recall")},
+            **{name: metrics.get(name) for name in ("cells", "patients", "judged", "classes")},
+        }
     result: dict[str, Any] = {
         "round": round_.number,
         "bundle": round_.bundle_id,
