@@ -89,7 +89,8 @@ def test_studies_and_their_scheme(study: Study, other_study: Study, annotator: U
         ("Characteristics", True),
     ]
     label = Label.objects.get(name="Auer rod", group__study=study)
-    assert {"id": label.pk, "name": "Auer rod", "key": "9", "colour": "#cc3311"} in body["groups"][1]["labels"]
+    auer_rod = {"id": label.pk, "name": "Auer rod", "key": "9", "colour": "#cc3311", "description": label.description}
+    assert auer_rod | {"counted": True, "retired": False} in body["groups"][1]["labels"]
 
 
 def test_the_list_of_images(study: Study, image: SmearImage, annotator: User, client_of: Any, make_image: Any) -> None:
