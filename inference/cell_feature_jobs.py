@@ -9,12 +9,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from numpy.typing import NDArray
 from PIL import Image
 
 from annotation.cell_crops import CellCrop, cells_to_classify, crops_of, typical_px
 from annotation.crop import cut
-from annotation.models import Study
+from annotation.models import Cell, Study
 from annotation.store import ImageStore
 from inference.models import CellFeatureJob, CellFeatures
 from training.crop_features import BATCH, Extractor
@@ -80,15 +81,20 @@ class Made:
     missing: tuple[str, ...]
 
 
-def compute(study: Study, extractor: Extractor, progress: Callable[[int, int], bool] | None = None) -> Made:
-    """Compute and store the features that the study's cells lack.
+def compute(
+    study: Study,
+    extractor: Extractor,
+    progress: Callable[[int, int], bool] | None = None,
+    cells: QuerySet[Cell] | None = None,
+) -> Made:
+    """Compute and store the features that the study's cells lack, or those of `cells` among them.
 
     `progress` is told how many of how many cells are done, before the first and after each batch, and ends the pass by
     returning False.
     """
-    wanted = list(out_of_date(study, extractor.name))
+    wanted = list(out_of_date(study, extractor.name, cells))
     missing: list[str] = []
-    done = cells = 0
+    done = made = 0
     if progress is not None and not progress(0, len(wanted)):
         return Made(0, ())
     opened = _reader()
@@ -107,16 +113,16 @@ def compute(study: Study, extractor: Extractor, progress: Callable[[int, int], b
         if crops:
             keep(seen, extractor.extract(crops), extractor.name)
         done += len(batch)
-        cells += len(crops)
+        made += len(crops)
         if progress is not None and not progress(done, len(wanted)):
             break
-    return Made(cells, tuple(missing))
+    return Made(made, tuple(missing))
 
 
-def out_of_date(study: Study, backbone: str) -> Iterator[CellCrop]:
-    """The crops of cells without features, or whose features are of another backbone or of what they no longer show:
-    their border was changed. Image by image; three queries."""
-    cells = cells_to_classify(study)
+def out_of_date(study: Study, backbone: str, cells: QuerySet[Cell] | None = None) -> Iterator[CellCrop]:
+    """The crops of the study's cells, or of `cells` among them, that have no features, or those of another backbone, or
+    of what they no longer show: their border was changed. Image by image; three queries."""
+    cells = cells_to_classify(study) if cells is None else cells
     known = dict(
         CellFeatures.objects.filter(cell__in=cells, backbone=backbone).order_by().values_list("cell_id", "crop_hash")
     )
@@ -140,11 +146,18 @@ def _reader() -> Callable[[str], Image.Image]:
 
 
 def keep(crops: Sequence[CellCrop], vectors: Iterable[NDArray[Any]], backbone: str) -> None:
-    """Store the vector of each crop's cell, in place of an earlier one. One statement."""
+    """Store the vector of each crop's cell, in place of an earlier one. Two statements."""
     rows = [
         CellFeatures(cell_id=crop.cell, crop_hash=crop.hash, backbone=backbone, vector=CellFeatures.pack(vector))
         for crop, vector in zip(crops, vectors, strict=True)
     ]
-    CellFeatures.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["cell"], update_fields=["crop_hash", "backbone", "vector"]
-    )
+    with transaction.atomic():
+        # A proposal may have been replaced meanwhile; the others stay until this is written.
+        there = Cell.objects.filter(pk__in=[row.cell_id for row in rows]).order_by("pk").select_for_update(no_key=True)
+        kept = set(there.values_list("pk", flat=True))
+        CellFeatures.objects.bulk_create(
+            [row for row in rows if row.cell_id in kept],
+            update_conflicts=True,
+            unique_fields=["cell"],
+            update_fields=["crop_hash", "backbone", "vector"],
+        )
