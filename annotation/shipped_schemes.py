@@ -143,7 +143,7 @@ MARROW = ShippedScheme(
             False,
             _ONE,
             (
-                SchemeLabel("Blast", "1", "#332288", _BLAST, aliases=("BLA",)),
+                SchemeLabel("Blast", "1", "#4477aa", _BLAST, aliases=("BLA",)),
                 SchemeLabel("Promyelocyte", "2", "#ee6677", _PROMYELOCYTE, aliases=("PMO",)),
                 SchemeLabel("Faggot cell", "0", "#aa4499", _FAGGOT, aliases=("FGC",)),
                 SchemeLabel("Myelocyte", "3", "#228833", _MYELOCYTE, aliases=("MYB",)),
@@ -176,7 +176,7 @@ MARROW = ShippedScheme(
                 SchemeLabel(
                     "Basophil",
                     "",
-                    "#4b0092",
+                    "#6644bb",
                     "Coarse blue-black granules of uneven size that cover the nucleus; some are washed out and leave "
                     "holes.",
                     aliases=("BAS",),

@@ -16,7 +16,9 @@ class StudyForm(forms.ModelForm):
         choices=[(scheme.key, f"{scheme.title}") for scheme in SCHEMES.values()],
         initial=DEFAULT,
         required=False,
-        help_text="What cells can be labelled with. The study's admins can change it at any time.",
+        help_text=" ".join(
+            [*(f"{scheme.title}: {scheme.summary}" for scheme in SCHEMES.values()), "It can be changed at any time."]
+        ),
     )
 
     class Meta:

@@ -41,11 +41,11 @@ def test_an_admin_changes_the_scheme(study: Study, admin: User, page_of: Any) ->
     page.get_by_label("Name of Lymphocyte").fill("Lymphoid cell")
     page.get_by_label("What to look for in Lymphocyte").fill("Small and dense.")
     page.get_by_label("Cells labelled Other cell are counted").uncheck()
-    expect(page.get_by_text("There are changes that are not saved.")).to_be_visible()
+    expect(page.get_by_text("Not saved yet.")).to_be_visible()
     page.get_by_role("textbox", name="New label of Cell type").fill("Mast cell")
     page.get_by_role("button", name="Save", exact=True).last.click()
     expect(page.get_by_text("The scheme is saved.")).to_be_visible()
-    expect(page.get_by_text("There are changes that are not saved.")).to_be_hidden()
+    expect(page.get_by_text("Not saved yet.")).to_be_hidden()
     assert names(study)[:4] == ["Promyelocyte", "Myeloblast", "Neutrophil", "Myelocyte"]
     assert names(study)[-1] == "Mast cell"
     lymphoid = label(study, "Lymphoid cell")
