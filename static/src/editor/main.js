@@ -150,6 +150,14 @@ async function start() {
     changes.addEventListener("state", ({ detail }) => noteState(detail), { signal });
   }
 
+  /** "#cell-…": the cell that somebody came for is selected and in view. */
+  function showCell(hash) {
+    const cell = session?.cells.get(hash.replace("#cell-", ""));
+    if (!cell || cell.status === "deleted") return;
+    session.selection.only(cell.id);
+    layers.centreOn([(cell.bounds[0] + cell.bounds[2]) / 2, (cell.bounds[1] + cell.bounds[3]) / 2], 0);
+  }
+
   async function go(direction) {
     const target = session.image[direction];
     if (!target) hints.say(direction === "next" ? "This is the last image." : "This is the first image.");
@@ -237,6 +245,7 @@ async function start() {
   });
   const started = outbox.start();
   await show(first, false);
+  showCell(location.hash);
   // Tab goes to the first cell, and after the last one on to the panel.
   if (document.activeElement === document.body) element("map").focus({ preventScroll: true });
   await started;

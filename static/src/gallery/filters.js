@@ -18,7 +18,9 @@ export class Filters extends EventTarget {
     this.#likeMark = likeMark;
     this.#read();
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("input", ({ target }) => {
+    // Some of its fields stand outside of it.
+    document.addEventListener("input", ({ target }) => {
+      if (target.form !== form) return;
       clearTimeout(this.#timer);
       // Numbers are typed digit by digit.
       this.#timer = setTimeout(() => this.#changed(), target.type === "number" ? 400 : 0);

@@ -23,6 +23,7 @@ export class Grid extends EventTarget {
   #order = null;
   #columns = 1;
   #size = 112;
+  #wanted = 112;
   #due = false;
   #range = [0, 0];
   of = null;
@@ -84,10 +85,10 @@ export class Grid extends EventTarget {
     this.#measure();
   }
 
-  /** The side of a picture on the screen, in px. The cell that has the focus, or is at the top, stays in view. */
+  /** The side that a picture is to have on the screen, in px; it gets a little more, so that rows are full. The cell that has the focus, or is at the top, stays in view. */
   resize(size) {
-    const first = Math.floor(this.#element.scrollTop / this.#rowHeight) * this.#columns;
-    this.#size = size;
+    const [first] = this.inView;
+    this.#wanted = size;
     this.#measure();
     this.#element.scrollTop = Math.floor(first / this.#columns) * this.#rowHeight;
     this.#soon();
@@ -128,7 +129,8 @@ export class Grid extends EventTarget {
   #measure() {
     if (!this.#order) return;
     const width = this.#element.clientWidth - GAP;
-    this.#columns = Math.max(1, Math.floor(width / (this.#size + GAP)));
+    this.#columns = Math.max(1, Math.floor(width / (this.#wanted + GAP)));
+    this.#size = Math.floor(width / this.#columns) - GAP;
     const rows = Math.ceil(this.#order.length / this.#columns);
     this.#space.style.height = `${rows * this.#rowHeight + GAP}px`;
     this.#element.style.setProperty("--tile", `${this.#size}px`);

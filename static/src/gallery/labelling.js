@@ -67,6 +67,11 @@ export class Labelling extends EventTarget {
     this.#walk(this.#undone, this.#done, "to", "from", "Done again");
   }
 
+  /** Images of which something may be on its way from an earlier visit: what becomes of it is seen on the tiles. */
+  watch(images) {
+    for (const image of images) this.#line(image);
+  }
+
   /** What was left by an earlier visit: problems that wait for the person. */
   resume() {
     for (const [image] of this.#outbox.problems) {
@@ -154,20 +159,20 @@ export class Labelling extends EventTarget {
     let line = this.#lines.get(image);
     if (!line) {
       line = this.#outbox.line(image);
-      line.addEventListener("settled", ({ detail }) => this.#settled(line, detail.cells));
+      line.addEventListener("settled", ({ detail }) => this.#settled(detail.cells));
       this.#lines.set(image, line);
     }
     return line;
   }
 
-  #settled(line, cells) {
+  /** `cells`: as the server has them now; those of which more is on its way are not among them. */
+  #settled(cells) {
     const labels = new Set();
     const fresh = [];
     for (const { id, version, labels: kept, confidence, texts } of cells) {
       const cell = this.#cells.get(id);
       for (const label of kept) labels.add(label);
-      // Another label is on its way already.
-      if (!cell || line.pending(id)) continue;
+      if (!cell) continue;
       for (const label of cell.labels) labels.add(label);
       fresh.push({ ...cell, version, labels: kept, confidence, texts, unsaved: false });
     }

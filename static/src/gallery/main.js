@@ -279,7 +279,7 @@ async function jump() {
 size.addEventListener("change", () => {
   grid.resize(size.value);
   const [from] = grid.inView;
-  showScale(element("gallery-scale"), grid.order?.length ? cells.get(grid.order.id(from)) : null, size.value);
+  showScale(element("gallery-scale"), grid.order?.length ? cells.get(grid.order.id(from)) : null, grid.size);
 });
 
 // --- commands ---
@@ -393,6 +393,8 @@ filters.addEventListener("change", () => show());
 
 async function start() {
   grid.resize(size.value);
+  const left = await journal.all().catch(() => []);
+  labelling.watch(new Set(left.map(({ image }) => image)));
   const started = outbox.start();
   await show();
   element("grid").focus({ preventScroll: true });

@@ -1,6 +1,9 @@
 // One tile: the picture of a cell, and below it what people and the model say. Tiles are used again as the grid scrolls.
 import { make } from "../editor/make.js";
 
+// A label that the model thinks less probable is worth a second look.
+const DOUBTFUL = 0.5;
+
 const percent = (value) => `${Math.round(100 * value)} %`;
 
 export class Tile {
@@ -62,12 +65,14 @@ export class Tile {
     const [first, ...more] = scheme.inOrder(labels);
     const guess = cell ? scheme.guess(cell, of) : null;
     const named = first ?? guess?.label;
+    const probability = of === null && first ? cell.probabilities[first.id] : guess?.probability;
     classList.toggle("is-guess", !first);
     this.#swatch.style.background = first ? first.colour : "none";
     this.#swatch.style.borderColor = named?.colour ?? "";
     this.#swatch.hidden = !named;
     this.#name.textContent = cell ? (named?.name ?? "") : "";
-    this.#figure.textContent = guess ? percent(guess.probability) : "";
+    this.#figure.textContent = probability === undefined ? "" : percent(probability);
+    this.#figure.classList.toggle("differs", Boolean(first && probability < DOUBTFUL));
     this.#extra.replaceChildren(
       ...more.map((label) => {
         const dot = make("span", { class: "tile-dot" }, label.name.slice(0, 2));
