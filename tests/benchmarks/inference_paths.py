@@ -40,7 +40,8 @@ class Flat(nn.Module):
 
 
 def compiled(backbone: nn.Module, shape: Tensor) -> Path_:
-    fast: Path_ = torch.compile(backbone)
+    # Not the module: calling that would call whatever path has taken its forward's place.
+    fast: Path_ = torch.compile(backbone.forward)
     fast(shape)
     return fast
 
