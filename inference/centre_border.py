@@ -37,7 +37,7 @@ class CentreBorder:
     def find(self, image: Image.Image) -> Border | None:
         """The border nearest the centre of an RGB image, in its pixels; None where there is none near it."""
         if self._detector is None:
-            proposals: Iterable[Mapping[str, Any]] = propose(image, _WORKING_SIZE)
+            proposals: Iterable[Mapping[str, Any]] = propose(image, _WORKING_SIZE, part_red_cells=True)
         else:
             cut = self._detector.score_threshold
             proposals = [each for each in self._detector.propose(image) if each["score"] >= cut]
