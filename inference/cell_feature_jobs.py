@@ -22,11 +22,12 @@ from training.crop_features import BATCH, Extractor
 from training.models import JobState
 
 
-def default_extractor() -> Extractor:
+def default_extractor(backbone: str | None = None) -> Extractor:
+    """What sees cells: the default backbone, or the one that is named. Raises ValueError where it cannot be had."""
     # Imported here: the web process never loads torch.
     from training.cell_features import FeatureExtractor
 
-    return FeatureExtractor()
+    return FeatureExtractor() if backbone is None else FeatureExtractor(backbone)
 
 
 def launch(study: Study, user: Any = None) -> CellFeatureJob:

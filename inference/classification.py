@@ -67,7 +67,7 @@ def classify(
     study: Study,
     bundles: Sequence[Bundle],
     progress: Callable[[int, int], bool] | None = None,
-    extractor: Callable[[], Extractor] = default_extractor,
+    extractor: Callable[[str], Extractor] = default_extractor,
 ) -> Classified:
     """What bundles say of all cells of a study. Features that are missing are computed first and stored.
 
@@ -80,12 +80,18 @@ def classify(
         loaded = [(bundle, Classifier.load(bundle.folder)) for bundle in bundles]
     except BundleError as problem:
         raise ClassifyProblem(str(problem)) from problem
-    eye = extractor()
-    for bundle, classifier in loaded:
-        if classifier.backbone != eye.name:
+    first, like = loaded[0]
+    for bundle, classifier in loaded[1:]:
+        if classifier.backbone != like.backbone:
             raise ClassifyProblem(
-                f"The bundle {bundle.pk} wants features of {classifier.backbone}; {eye.name} is what sees cells here."
+                f"The bundles {first.pk} and {bundle.pk} see cells by different backbones: name one of them."
             )
+    # "efficientnet_lite0/1": the backbone, and the version of what is computed by it.
+    eye = extractor(like.backbone.partition("/")[0])
+    if like.backbone != eye.name:
+        raise ClassifyProblem(
+            f"The bundle {first.pk} wants features of {like.backbone}; {eye.name} is what sees cells here."
+        )
     cells = cells_of(study)
     made = compute(study, eye, progress, cells)
     ids, features = vectors_of(cells, eye.name)

@@ -43,7 +43,15 @@ def write_classifier(
             "name": "heads",
             "backbone": backbone,
             "width": width,
-            "heads": [{"name": each.name, "classes": list(each.classes)} for each, _ in heads],
+            "heads": [
+                {
+                    "name": each.name,
+                    "classes": list(each.classes),
+                    "temperature": head.temperature,
+                    "penalty": head.penalty,
+                }
+                for each, head in heads
+            ],
         },
         "inputs": {
             "crop": CROP,

@@ -15,7 +15,7 @@ from training.settings import SettingsError, typed, within
 class ClassifierSettings:
     """Settings of heads on the features of a frozen backbone."""
 
-    backbone: str = field(default="default", metadata={"note": "what sees the crops (training/cell_features.py)"})
+    backbone: str = field(default="efficientnet_lite0", metadata={"note": "timm's name of what sees the crops"})
     folds: int = within(FOLDS, 2, 60, "cross-validation by patient in so many folds, then heads on all")
     draws: int = within(DRAWS, 100, 10_000, "draws of patients for the intervals")
     threads: int = within(0, 0, 256, "CPU threads; 0: torch decides")

@@ -5,7 +5,7 @@ import re
 from annotation.models import Study
 from annotation.moments import Moment, MomentError
 from training.contract import read_json
-from training.models import Round
+from training.models import Kind, Round
 from training.snapshot import MANIFEST, SCHEMA, SnapshotError
 
 
@@ -21,9 +21,10 @@ def round_moment(study: Study, text: str) -> Moment | None:
 
 
 def moment_of_round(round_: Round, *, finished: bool = True) -> Moment:
-    """finished: also read from its snapshot which images were, where the snapshot is still there."""
+    """finished: also read from its snapshot which images were, where the snapshot is still there. A classifier learns
+    from images in progress too, so that its snapshot does not tell."""
     images: frozenset[str] = frozenset()
-    if finished:
+    if finished and round_.kind == Kind.DETECTOR:
         try:
             manifest = read_json(round_.snapshot_folder / MANIFEST, SCHEMA, "snapshot", SnapshotError)
             images = frozenset(image["sha256"] for image in manifest["images"])

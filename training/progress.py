@@ -77,6 +77,8 @@ class Progress:
             self.present["stage"] = str(event["message"])
         if kind == "load":
             self.present["stage"] = f"Loads images: {event.get('done')} of {event.get('images')}."
+        if kind == "features":
+            self.present["stage"] = f"Looks at cells: {event.get('done')} of {event.get('cells')}."
         if kind == "failed" and event.get("reason"):
             self.reason = str(event["reason"])
         if kind == "step" and event.get("loss") is not None:

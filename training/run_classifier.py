@@ -31,7 +31,7 @@ def open_extractor(settings: ClassifierSettings) -> Extractor:
     # Imported late: a refused snapshot costs no seconds of loading torch.
     from training.cell_features import FeatureExtractor
 
-    return FeatureExtractor()
+    return FeatureExtractor(settings.backbone)
 
 
 def main(

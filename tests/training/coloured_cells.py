@@ -27,7 +27,7 @@ class MeanColour:
     def __init__(self) -> None:
         self.seen = 0
 
-    def __call__(self) -> "MeanColour":
+    def __call__(self, backbone: str = "") -> "MeanColour":
         """Itself, where something that makes extractors is wanted."""
         return self
 

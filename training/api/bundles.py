@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 from annotation.access import study_for
 from annotation.models import Role
 from training.access import bundle_for
-from training.models import Bundle, Promotion
+from training.models import Bundle, Kind, Promotion
 from training.promotions import bundles_of, history_of
 
 
@@ -21,6 +21,7 @@ def bundle_json(bundle: Bundle) -> dict[str, Any]:
         "id": bundle.pk,
         "study": bundle.study_id,
         "kind": bundle.kind,
+        "target": bundle.target,
         "round": round_.pk if round_ else None,
         "in_use": bundle.in_use,
         "metrics": bundle.card.get("metrics"),
@@ -40,12 +41,14 @@ def promotion_json(promotion: Promotion) -> dict[str, Any]:
 class StudyBundles(APIView):
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, study_id: int) -> Response:
-        """The bundles of a study and the promotions of its bundle in use, newest first, 200 of each at most."""
+        """The detectors of a study, or with ?kind=classifier its classifiers, and the promotions of those in use,
+        newest first, 200 of each at most."""
         study = study_for(request.user, study_id)
+        kind = request.query_params.get("kind", Kind.DETECTOR)
         return Response(
             {
-                "bundles": [bundle_json(bundle) for bundle in bundles_of(study)],
-                "promotions": [promotion_json(promotion) for promotion in history_of(study)],
+                "bundles": [bundle_json(bundle) for bundle in bundles_of(study, kind)],
+                "promotions": [promotion_json(promotion) for promotion in history_of(study, kind)],
             }
         )
 

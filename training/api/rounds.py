@@ -10,14 +10,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation.access import study_for
-from annotation.models import Role
+from annotation.models import Role, Study
 from training.access import round_for
+from training.classifier_target import TargetError
 from training.freeze import RoundRefused
-from training.launching import launch, resume
-from training.models import JobState, Round
+from training.launching import launch, launch_classifier, resume
+from training.models import JobState, Kind, Round
 from training.parent_choice import AUTO
 from training.selection import Selection, SelectionError
 from training.settings import SettingsError
+from training.target_choice import find_target
 from training.unchanged import RoundUnchanged
 
 # The newest rounds of a study; older ones are asked for by their id.
@@ -31,6 +33,7 @@ def round_json(round_: Round, *, whole: bool = False) -> dict[str, Any]:
         "study": round_.study_id,
         "number": round_.number,
         "kind": round_.kind,
+        "target": round_.target,
         "state": round_.state,
         "reason": round_.reason,
         "requested_by": round_.requested_by.get_username() if round_.requested_by else None,
@@ -66,6 +69,11 @@ def round_json(round_: Round, *, whole: bool = False) -> dict[str, Any]:
 
 
 class LaunchIn(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=Kind.choices, required=False, default=Kind.DETECTOR)
+    # Of a classifier: what it tells apart, a group of labels or one label; names in whatever spelling.
+    group = serializers.CharField(required=False, max_length=100)
+    # As `parent` below, it hides nothing.
+    label = serializers.CharField(required=False, max_length=100)  # type: ignore[assignment]
     settings = serializers.DictField(required=False)
     seed = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1, default=0)
     # Declared fields leave the class again, so it hides none of Field's own `parent`; mypy does not know that.
@@ -83,8 +91,9 @@ class LaunchIn(serializers.Serializer[Any]):
 class StudyRounds(APIView):
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, study_id: int) -> Response:
-        """The rounds of a study, newest first, 200 at most."""
+        """The rounds of a study, newest first, 200 at most; of one kind with ?kind=detector or ?kind=classifier."""
         study = study_for(request.user, study_id)
+        kind = request.query_params.get("kind")
         Round.bury_dead()
         rounds = (
             Round.objects.filter(study=study)
@@ -92,6 +101,8 @@ class StudyRounds(APIView):
             .defer("log", "curve", "bundle__card")
             .order_by("-number")
         )
+        if kind is not None:
+            rounds = rounds.filter(kind=kind)
         return Response({"rounds": [round_json(round_) for round_ in rounds[:LISTED]]})
 
     @extend_schema(request=LaunchIn, responses={201: OpenApiTypes.OBJECT})
@@ -103,23 +114,40 @@ class StudyRounds(APIView):
         asked.is_valid(raise_exception=True)
         data = asked.validated_data
         try:
-            made = launch(
-                study,
-                request.user,
-                data.get("settings"),
-                seed=data["seed"],
-                parent=data["parent"],
-                selection=Selection.of(data.get("selection")),
-                trials=data["trials"],
-                again=data["again"],
-            )
-        except (SettingsError, SelectionError) as error:
+            if data["kind"] == Kind.CLASSIFIER:
+                made = _launch_classifier(study, request.user, data)
+            else:
+                made = launch(
+                    study,
+                    request.user,
+                    data.get("settings"),
+                    seed=data["seed"],
+                    parent=data["parent"],
+                    selection=Selection.of(data.get("selection")),
+                    trials=data["trials"],
+                    again=data["again"],
+                )
+        except (SettingsError, SelectionError, TargetError) as error:
             return Response({"detail": str(error)}, status=400)
         except RoundUnchanged as unchanged:
             return Response({"detail": str(unchanged), "unchanged_since": unchanged.round.number}, status=409)
         except RoundRefused as refused:
             return Response({"detail": str(refused)}, status=409)
         return Response(round_json(made, whole=True), status=201)
+
+
+def _launch_classifier(study: Study, user: Any, data: dict[str, Any]) -> Round:
+    if data["parent"] != AUTO or data["trials"]:
+        raise SettingsError("A classifier starts from its backbone and searches for no settings.")
+    return launch_classifier(
+        study,
+        find_target(study, group=data.get("group"), label=data.get("label")),
+        user,
+        data.get("settings"),
+        seed=data["seed"],
+        selection=Selection.of(data.get("selection")),
+        again=data["again"],
+    )
 
 
 class RoundDetail(APIView):

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from annotation.models import Study
+from training.classifier_target import Target
 
 if TYPE_CHECKING:
     from training.models.round import Round
@@ -54,6 +55,11 @@ class Bundle(models.Model):
     @property
     def folder(self) -> Path:
         return Path(settings.BUNDLE_FOLDER) / self.id
+
+    @property
+    def tells(self) -> str:
+        """What a classifier tells apart, in words; empty for a detector."""
+        return Target.of(self.target).words if self.target else ""
 
     @property
     def made_by(self) -> Optional["Round"]:

@@ -7,6 +7,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Concat
 
 from annotation.models import Study
+from training.classifier_target import Target
 from training.models.bundle import Bundle, Kind
 from training.models.job import LIVE, Job, JobState, died
 
@@ -76,6 +77,11 @@ class Round(Job):
 
     def __str__(self) -> str:
         return f"Round {self.number} of {self.study_id}"
+
+    @property
+    def tells(self) -> str:
+        """What a classifier's round learns to tell apart, in words; empty for a detector's."""
+        return Target.of(self.target).words if self.target else ""
 
     @property
     def folder(self) -> Path:

@@ -6,8 +6,9 @@ from typing import Any
 
 from annotation.folds import fold_of
 from annotation.models import Operation, SmearImage, Study
+from training.classifier_settings import FIELDS as CLASSIFIER_FIELDS
 from training.data_changes import COUNTS, changes_in_words
-from training.models import JobState, Round
+from training.models import JobState, Kind, Round
 from training.selection import Selection
 from training.settings import FIELDS
 from training.views.plot import Plot, line_plot
@@ -39,7 +40,8 @@ class SinceLastRound:
 def since_last_round(study: Study) -> SinceLastRound:
     """Costs three queries."""
     finished = SmearImage.objects.filter(study=study).finished().fields().count()
-    last = Round.objects.filter(study=study, state=JobState.SUCCEEDED).defer("log", "curve").order_by("-number").first()
+    succeeded = Round.objects.filter(study=study, kind=Kind.DETECTOR, state=JobState.SUCCEEDED)
+    last = succeeded.defer("log", "curve").order_by("-number").first()
     if last is None:
         return SinceLastRound(None, finished, finished, 0)
     changes = Operation.objects.filter(
@@ -65,10 +67,12 @@ def fold_counts(round_: Round, folds: int) -> list[FoldCount]:
 
 
 def settings_shown(round_: Round) -> list[tuple[str, Any, str]]:
-    """Name, value and what it is, in the order of training/settings.py; a 0 that means "auto" says so."""
-    notes = {name: str(known.metadata.get("note", "")) for name, known in FIELDS.items()}
-    ordered = [name for name in FIELDS if name in round_.settings]
-    ordered += sorted(name for name in round_.settings if name not in FIELDS)
+    """Name, value and what it is, in the order of training/settings.py or training/classifier_settings.py; a 0 that
+    means "auto" says so."""
+    fields = CLASSIFIER_FIELDS if round_.kind == Kind.CLASSIFIER else FIELDS
+    notes = {name: str(known.metadata.get("note", "")) for name, known in fields.items()}
+    ordered = [name for name in fields if name in round_.settings]
+    ordered += sorted(name for name in round_.settings if name not in fields)
     rows = []
     for name in ordered:
         value, note = round_.settings[name], notes.get(name, "")
@@ -118,7 +122,7 @@ def facts_context(round_: Round, user: Any) -> dict[str, Any]:
     parent = round_.parent
     study = parent.study if parent and parent.study_id != round_.study_id else None
     return {
-        "selection": Selection.of(round_.selection).words,
+        "selection": selection_shown(round_),
         "settings_shown": settings_shown(round_),
         "versions_shown": sorted(((round_.bundle.card["versions"] if round_.bundle else {}) | round_.versions).items()),
         "parent_round": parent.rounds.defer("log", "curve").order_by("pk").first() if parent and not study else None,
@@ -129,6 +133,14 @@ def facts_context(round_: Round, user: Any) -> dict[str, Any]:
         "changes": changes_shown(round_),
         "beside": beside_shown(round_),
     }
+
+
+def selection_shown(round_: Round) -> str:
+    """What it learns from: a detector from images that are finished, a classifier from cells that are labelled."""
+    selection = Selection.of(round_.selection)
+    if round_.kind == Kind.DETECTOR:
+        return selection.words
+    return "all labelled cells" if selection == Selection() else f"labelled cells on {selection.words}"
 
 
 def changes_shown(round_: Round) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -14,11 +14,15 @@ from annotation.models import Role, Study
 from annotation.views.study_page import study_context
 from training import launching
 from training.access import round_for
+from training.classifier_target import TargetError
 from training.freeze import RoundRefused
-from training.models import LIVE, Round
-from training.promotions import in_use_and_before
+from training.models import LIVE, Kind, Round
+from training.promotions import classifiers_in_use, in_use_and_before
 from training.settings import HOLDOUT_FOLDS, SettingsError
 from training.unchanged import RoundUnchanged
+from training.views.bundles import in_use_from_now
+from training.views.classifier_launch_form import ClassifierLaunchForm
+from training.views.classifier_page import classifier_context, labelled_by_now
 from training.views.launch_form import LaunchForm
 from training.views.round_page import duration, facts_context, fold_counts, round_context, since_last_round
 from training.views.search_page import settings_to_copy
@@ -29,22 +33,41 @@ PAGE_SIZE = 50
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def rounds(request: HttpRequest, study_id: int) -> HttpResponse:
-    """GET: the rounds of a study, newest first, for its members. POST: launch one, for its admins."""
+    """GET: the rounds of a study of one kind, newest first, for its members. POST: launch one, for its admins."""
+    kind = _kind_asked_for(request.POST if request.method == "POST" else request.GET)
     if request.method == "POST":
         study = study_for(request.user, study_id, Role.ADMIN)
-        form = LaunchForm(study, request.user, request.POST)
+        form = _form(study, request.user, kind, request.POST)
         if form.is_valid():
             try:
-                made = launching.launch(study, request.user, form.settings(), **form.choices())
-            except (RoundRefused, SettingsError) as error:
+                made = _launched(study, request.user, form)
+            except (RoundRefused, SettingsError, TargetError) as error:
                 form.unchanged = isinstance(error, RoundUnchanged)
                 form.add_error(None, str(error))
             else:
                 return redirect("round", made.pk)
-        return _list_page(request, study, form, status=409)
+        return _list_page(request, study, kind, form, status=409)
     study = study_for(request.user, study_id)
     Round.bury_dead()
-    return _list_page(request, study, LaunchForm(study, request.user, settings=_settings_asked_for(request)))
+    return _list_page(request, study, kind, _form(study, request.user, kind, None, _settings_asked_for(request)))
+
+
+def _kind_asked_for(asked: QueryDict) -> Kind:
+    return Kind.CLASSIFIER if asked.get("kind") == Kind.CLASSIFIER else Kind.DETECTOR
+
+
+def _form(
+    study: Study, user: Any, kind: Kind, data: QueryDict | None, settings: dict[str, Any] | None = None
+) -> LaunchForm | ClassifierLaunchForm:
+    if kind == Kind.CLASSIFIER:
+        return ClassifierLaunchForm(study, data)
+    return LaunchForm(study, user, data, settings)
+
+
+def _launched(study: Study, user: Any, form: LaunchForm | ClassifierLaunchForm) -> Round:
+    if isinstance(form, ClassifierLaunchForm):
+        return launching.launch_classifier(study, form.chosen_target(), user, form.settings(), **form.choices())
+    return launching.launch(study, user, form.settings(), **form.choices())
 
 
 def _settings_asked_for(request: HttpRequest) -> dict[str, Any]:
@@ -53,22 +76,25 @@ def _settings_asked_for(request: HttpRequest) -> dict[str, Any]:
     return settings_to_copy(round_for(request.user, int(wanted))) if wanted.isdecimal() else {}
 
 
-def _list_page(request: HttpRequest, study: Study, form: LaunchForm, status: int = 200) -> HttpResponse:
+def _list_page(
+    request: HttpRequest, study: Study, kind: Kind, form: LaunchForm | ClassifierLaunchForm, status: int = 200
+) -> HttpResponse:
     listed = (
-        Round.objects.filter(study=study)
+        Round.objects.filter(study=study, kind=kind)
         .select_related("requested_by", "bundle", "parent")
         .defer("log", "curve", "bundle__card", "parent__card")
         .order_by("-number")
     )
     page = Paginator(listed, PAGE_SIZE).get_page(request.GET.get("page"))
-    live = Round.objects.filter(study=study, state__in=LIVE).defer("log", "curve").first()
+    live = Round.objects.filter(study=study, kind=kind, state__in=LIVE).defer("log", "curve").first()
     context = {
         **study_context(request, study, "rounds"),
         "page": page,
         "rows": [(each, duration(each.seconds_taken)) for each in page],
         "live": live,
         "before": live.queued_before() if live and live.state == "queued" else None,
-        **in_use_and_before(study),
+        "kind": kind.value,
+        **({"classifiers": classifiers_in_use(study)} if kind == Kind.CLASSIFIER else in_use_and_before(study)),
     }
     fragment = bool(request.headers.get("HX-Request")) and request.method != "POST"
     if fragment:
@@ -77,9 +103,8 @@ def _list_page(request: HttpRequest, study: Study, form: LaunchForm, status: int
             # The last one has ended: the form comes back with the whole page.
             response["HX-Refresh"] = "true"
         return response
-    return render(
-        request, "training/rounds.html", {**context, "form": form, "since": since_last_round(study)}, status=status
-    )
+    since = labelled_by_now(study) if kind == Kind.CLASSIFIER else since_last_round(study)
+    return render(request, "training/rounds.html", {**context, "form": form, "since": since}, status=status)
 
 
 @never_cache
@@ -94,6 +119,10 @@ def round_detail(request: HttpRequest, round_id: int) -> HttpResponse:
         if request.GET.get("state") != round_.state:
             return HttpResponse(headers={"HX-Refresh": "true"})
         return render(request, "training/_round_live.html", context)
+    if round_.kind == Kind.CLASSIFIER:
+        wanted = request.GET.get("label", "")
+        facts = {**facts_context(round_, request.user), **classifier_context(round_, wanted)}
+        return render(request, "training/classifier_round.html", {**context, **facts})
     folds = int(round_.settings.get("folds") or HOLDOUT_FOLDS)
     return render(
         request,
@@ -133,5 +162,5 @@ def promote(request: HttpRequest, round_id: int) -> HttpResponse:
         messages.error(request, f"Round {round_.number} left no bundle to use.")
     else:
         round_.bundle.promote(by=request.user)
-        messages.success(request, f"Proposals are made by the bundle of round {round_.number} from now on.")
+        messages.success(request, in_use_from_now(round_.bundle, f"the bundle of round {round_.number}"))
     return redirect("round", round_.pk)

@@ -1,5 +1,7 @@
 """Plots of a round's scores: how far they can be read as probabilities, and the corrections at each threshold."""
 
+from collections.abc import Sequence
+
 from training.judged_scores import JudgedScores
 from training.reliability import BINS, Reliability
 from training.views.plot import (
@@ -35,10 +37,20 @@ def reliability_plot(scores: JudgedScores, calibrated: bool) -> Plot | None:
     many there are; None without any. Where nothing was calibrated there is one line."""
     if not scores.after.detections:
         return None
-    x, y = scales((0, 1), (0, 1), WIDTH, AXIS)
     shown = [("calibrated" if calibrated else "as given", AFTER, scores.after)]
     if calibrated:
         shown.insert(0, ("before calibration", BEFORE, scores.before))
+    return promises_plot(
+        shown, "are cells", "score", "Share of detections that are cells, against their score.", things="detections"
+    )
+
+
+def promises_plot(
+    shown: Sequence[tuple[str, int, Reliability]], are: str, score: str, summary: str, *, things: str
+) -> Plot:
+    """What came true against what was promised, for series of (name, colour, bins), the last of them with its
+    intervals, and a bar of how many `things` there are in each tenth."""
+    x, y = scales((0, 1), (0, 1), WIDTH, AXIS)
     most = max(each.detections for _, _, one in shown for each in one.bins)
     lines, marks, bars = [], [], []
     for place, (name, colour, one) in enumerate(shown):
@@ -46,22 +58,22 @@ def reliability_plot(scores: JudgedScores, calibrated: bool) -> Plot | None:
         lines.append(Line(name, colour, " ".join(f"{a},{b}" for a, b in points), *points[-1]))
         for each, (a, b) in zip(one.bins, points, strict=True):
             low, high = each.interval
-            text = f"{name}, {each.low:.1f} to {each.high:.1f}: {each.share:.0%} of {each.detections} are cells"
+            text = f"{name}, {each.low:.1f} to {each.high:.1f}: {each.share:.0%} of {each.detections} {are}"
             # The intervals of both would hide each other.
-            spread = (y(low), y(high)) if colour == AFTER else (None, None)
+            spread = (y(low), y(high)) if place == len(shown) - 1 else (None, None)
             marks.append(Mark(colour, a, b, f"{text}, promised {each.promised:.0%}", *spread))
         bars += _bars(name, colour, one, x, place, len(shown), most)
     return Plot(
         title="Reliability",
-        summary=f"Share of detections that are cells, against their score. {'; '.join(mark.text for mark in marks)}",
+        summary=f"{summary} {'; '.join(mark.text for mark in marks)}",
         lines=lines,
         x_ticks=[Tick(x(value), f"{value:g}") for value in ticks(1)],
         y_ticks=[*(Tick(y(v), f"{v:.0%}") for v in ticks(1)), Tick(BARS_FROM, str(most)), Tick(BARS_TO, "0")],
-        x_label="score, and the detections of each tenth",
+        x_label=f"{score}, and the {things} of each tenth",
         height=HEIGHT,
         bottom=AXIS,
         marks=marks,
-        guides=[Guide(x(0), y(0), x(1), y(1), "Where scores are probabilities")],
+        guides=[Guide(x(0), y(0), x(1), y(1), f"Where {score}s are probabilities")],
         bars=bars,
     )
 

@@ -1,0 +1,122 @@
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+
+from annotation.folds import DIVISORS
+from annotation.models import Cell, LabelGroup, Patient, Study
+from training.classifier_folds import FOLDS
+from training.classifier_settings import resolve_classifier_settings
+from training.classifier_target import Target, TargetError
+from training.selection import ALL, Selection
+from training.settings import SettingsError, parse_assignments
+
+
+class ClassifierLaunchForm(forms.Form):
+    """What an admin decides about a classifier's round; everything else keeps its default."""
+
+    target = forms.ChoiceField(
+        label="Tell apart",
+        help_text="All labels of a group, or one label from all others. Cells without a label of the group do not "
+        "learn.",
+    )
+    folds = forms.ChoiceField(
+        label="Cross-validate in",
+        choices=[(str(k), f"{k} folds") for k in DIVISORS if k <= 10],
+        initial=str(FOLDS),
+        required=False,
+        help_text="By patient: each cell is judged by a network that saw none of its patient's cells.",
+    )
+    images = forms.ChoiceField(
+        label="Cells on",
+        choices=[(ALL, "All images"), ("reviewed", "Only reviewed"), ("annotated", "Not yet reviewed")],
+        initial=ALL,
+        required=False,
+    )
+    patients = forms.MultipleChoiceField(
+        label="Only these patients", required=False, widget=forms.SelectMultiple(attrs={"size": 5})
+    )
+    seed = forms.IntegerField(min_value=0, max_value=2**31 - 1, initial=0, required=False)
+    other = forms.CharField(
+        label="Other settings",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "placeholder": "draws=2000"}),
+        help_text="One key=value a line; each round lists all settings.",
+    )
+    again = forms.BooleanField(label="Train anyway", required=False)
+
+    ALWAYS = ("target", "folds")
+
+    def __init__(self, study: Study, data: QueryDict | None = None) -> None:
+        super().__init__(data, label_suffix="")
+        # Shown once there is something to override.
+        self.unchanged = False
+        groups = list(LabelGroup.objects.filter(study=study).prefetch_related("labels"))
+        self._targets: dict[str, Target] = {}
+        offered: list[Any] = []
+        for group in groups:
+            own = [label for label in group.labels.all() if not label.retired]
+            choices = [
+                (f"group-{group.pk}", f"All labels of {group.name}" if not group.multiple else "Each on its own")
+            ]
+            self._targets[f"group-{group.pk}"] = Target(group.name)
+            for label in own:
+                self._targets[f"label-{label.pk}"] = Target(group.name, label.name)
+                choices.append((f"label-{label.pk}", label.name))
+            if own:
+                offered.append((group.name, choices))
+        self._offer("target", offered)
+        labelled = Cell.objects.filter(image__study=study, labels__isnull=False).confirmed()
+        patients = Patient.objects.filter(study=study, images__cells__in=labelled).distinct()
+        self._offer("patients", [(code, code) for code in patients.values_list("code", flat=True)])
+
+    def _offer(self, name: str, choices: list[Any]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = choices
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        try:
+            resolve_classifier_settings(self.settings())
+        except SettingsError as error:
+            self.add_error("other", str(error))
+        return cleaned
+
+    @property
+    def always(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.ALWAYS]
+
+    @property
+    def more(self) -> list[forms.BoundField]:
+        """The fields that most rounds leave alone; those that offer nothing to choose are left out."""
+        rest = [field for field in self if field.name not in (*self.ALWAYS, "again")]
+        return [field for field in rest if getattr(field.field, "choices", True)]
+
+    @property
+    def more_is_used(self) -> bool:
+        return any(field.errors or field.value() not in (None, "", "0", 0, [], ALL) for field in self.more)
+
+    def chosen_target(self) -> Target:
+        """Of a valid form. Raises TargetError where the label has gone meanwhile."""
+        found = self._targets.get(self.cleaned_data["target"])
+        if found is None:
+            raise TargetError("Choose what the classifier is to tell apart.")
+        return found
+
+    def settings(self) -> dict[str, Any]:
+        """The settings that differ from the defaults. Raises SettingsError for a line that is none."""
+        lines = (line.strip() for line in self.cleaned_data.get("other", "").splitlines())
+        given: dict[str, Any] = dict(parse_assignments([line for line in lines if line]))
+        if self.cleaned_data.get("folds"):
+            given["folds"] = int(self.cleaned_data["folds"])
+        return given
+
+    def choices(self) -> dict[str, Any]:
+        """Of a valid form: what launch_classifier() takes beside the settings."""
+        data = self.cleaned_data
+        return {
+            "seed": data["seed"] or 0,
+            "selection": Selection(data["images"] or ALL, tuple(data["patients"])),
+            "again": data["again"],
+        }
