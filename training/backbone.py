@@ -26,7 +26,7 @@ class PyramidBackbone(nn.Module):
     def __init__(self, name: str, channels: int, frozen_stages: int, *, pretrained: bool) -> None:
         super().__init__()
         self.body = build_body(name, pretrained)
-        _freeze_batch_norms(self.body)
+        freeze_norms(self.body)
         fold_norms(self.body)
         for parameter in _first_stages(self.body, frozen_stages):
             parameter.requires_grad_(False)
@@ -75,7 +75,7 @@ def _lite0_weights() -> dict[str, Tensor]:
     return {name: value.reshape(names[name].shape) for name, value in zip(names, packed.values(), strict=True)}
 
 
-def _freeze_batch_norms(module: nn.Module) -> None:
+def freeze_norms(module: nn.Module) -> None:
     """Batches of a few images have no statistics worth the name: ImageNet's are kept."""
     for name, child in list(module.named_children()):
         if isinstance(child, nn.BatchNorm2d):
@@ -84,7 +84,7 @@ def _freeze_batch_norms(module: nn.Module) -> None:
             activation = getattr(child, "act", None)
             setattr(module, name, frozen if activation is None else nn.Sequential(frozen, activation))
         else:
-            _freeze_batch_norms(child)
+            freeze_norms(child)
 
 
 def _first_stages(body: nn.Module, stages: int) -> list[nn.Parameter]:

@@ -5,14 +5,14 @@ import copy
 import torch
 from torch import nn
 
-from training.backbone import PyramidBackbone, _freeze_batch_norms, build_body
+from training.backbone import PyramidBackbone, freeze_norms, build_body
 from training.folded_norm import FoldedNorm, fold_norms
 
 
 def plain_and_folded() -> tuple[nn.Module, nn.Module]:
     torch.manual_seed(0)
     plain = build_body("efficientnet_lite0", pretrained=True)
-    _freeze_batch_norms(plain)
+    freeze_norms(plain)
     folded = copy.deepcopy(plain)
     # The stem, one block of two norms, and fifteen of three.
     assert fold_norms(folded) == 48
@@ -64,7 +64,7 @@ def test_a_copy_computes_with_its_own_parameters() -> None:
 
 def test_other_networks_stay_as_they_are() -> None:
     body = build_body("resnet18", pretrained=False)
-    _freeze_batch_norms(body)
+    freeze_norms(body)
     assert fold_norms(body) == 0
     assert not any(isinstance(module, FoldedNorm) for module in body.modules())
 

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from annotation.crop import CROP
+from training.backbone import BackboneError
+from training.cell_features import FeatureExtractor
+
+
+@pytest.fixture(scope="module")
+def extractor():
+    return FeatureExtractor()
+
+
+def crop(seed, nucleus=(90, 50, 140), radius=60, size=CROP):
+    """A round cell in the middle of pale ground."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.normal(0, 4, (size, size, 3)) + (235, 215, 205)
+    y, x = np.mgrid[:size, :size] - size / 2
+    pixels[np.hypot(x, y) < radius] += np.array(nucleus) - (235, 215, 205)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def test_a_crop_has_the_same_features_whatever_it_comes_with(extractor):
+    crops = [crop(i, radius=30 + 15 * i) for i in range(4)]
+    together = extractor.extract(crops)
+    assert together.shape == (4, extractor.width) and together.dtype == np.float32
+    assert (extractor.extract(crops) == together).all()
+    for i in range(4):
+        assert (extractor.extract([crops[i]])[0] == together[i]).all()
+    assert (extractor.extract(crops[::-1]) == together[::-1]).all()
+    assert (FeatureExtractor().extract(crops[:1]) == together[:1]).all()
+
+
+def test_no_crops_have_no_features(extractor):
+    assert extractor.extract([]).shape == (0, extractor.width)
+
+
+def test_alike_cells_have_alike_features_and_what_lies_at_the_edge_counts_little(extractor):
+    cell, twin, other = crop(1), crop(2), crop(3, nucleus=(60, 30, 160), radius=35)
+    neighbour = cell.copy()
+    neighbour.paste((150, 60, 70), (0, 0, 60, CROP))
+    vectors = extractor.extract([cell, twin, other, neighbour])
+    away = np.linalg.norm(vectors - vectors[0], axis=1)
+    assert away[1] < 0.5 * away[2]
+    assert away[3] < away[2]
+
+
+def test_features_can_be_stored_as_half_numbers(extractor):
+    vectors = extractor.extract([crop(1)])
+    assert np.isfinite(vectors).all() and np.abs(vectors).max() < 100
+    assert vectors.astype(np.float16).astype(np.float32) == pytest.approx(vectors, abs=2e-3)
+
+
+def test_a_backbone_that_is_not_known_is_refused():
+    with pytest.raises(BackboneError, match="not known"):
+        FeatureExtractor("no_such_network")
