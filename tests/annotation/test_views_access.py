@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from annotation.models import Role, Study
 
-STUDY_PAGES = ["study", "upload", "members"]
+STUDY_PAGES = ["study", "upload", "scheme", "members"]
 IMAGE_FILES = ["image-pixels", "image-thumbnail"]
 # Changes of members, with what each sends.
 MEMBER_CHANGES = {
