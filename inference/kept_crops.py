@@ -63,11 +63,12 @@ def crops(
 
 
 def around(sha256: str, square: Square, times: int, size: int) -> bytes:
-    """JPEG bytes of a square and of what lies around it, `times` as wide. Not kept: people look at few of them."""
+    """JPEG bytes of a square and of what lies around it, `times` as wide where the image is so large. Not kept: people
+    look at few of them."""
+    image = _decoded(sha256)
     x0, y0, side = square
-    wide = side * times
-    wider = (x0 - (wide - side) // 2, y0 - (wide - side) // 2, wide)
-    return jpeg(cut(_decoded(sha256), wider, size))
+    wide = max(side, min(side * times, max(image.size)))
+    return jpeg(cut(image, (x0 - (wide - side) // 2, y0 - (wide - side) // 2, wide), size))
 
 
 def jpeg(picture: Image.Image) -> bytes:

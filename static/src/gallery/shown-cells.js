@@ -54,12 +54,12 @@ export class ShownCells extends EventTarget {
     for (let at = 0; at < known.length; at += PAGE) await this.#fetch(known.slice(at, at + PAGE));
   }
 
-  /** The unsaved keep what the person chose. */
+  /** Take what the server says; of a cell that was changed here since it was asked, only what the model says. */
   merge(cells) {
     for (const cell of cells) {
       const own = this.#byId.get(cell.id);
-      if (own?.unsaved) {
-        this.#byId.set(cell.id, { ...cell, ...own, probabilities: cell.probabilities });
+      if (own && (own.unsaved || own.version > cell.version)) {
+        this.#byId.set(cell.id, { ...own, probabilities: cell.probabilities });
       } else {
         this.#byId.set(cell.id, own?.problem ? { ...cell, problem: own.problem } : cell);
       }
