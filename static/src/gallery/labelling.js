@@ -24,6 +24,8 @@ export class Labelling extends EventTarget {
   #undone = [];
   /** By cell: {line, problem}. */
   problems = new Map();
+  /** Images with changes from the editor that wait for the person: they are settled there. */
+  elsewhere = new Set();
 
   constructor({ cells, outbox, scheme, say }) {
     super();
@@ -182,6 +184,11 @@ export class Labelling extends EventTarget {
 
   /** Somebody else was faster, or the server takes no label here: the tile shows what holds now, and says so. */
   #met(image, problem) {
+    if (problem.records.some(({ kind }) => kind !== "label")) {
+      this.elsewhere.add(image);
+      this.#tell("problems");
+      return;
+    }
     this.problems.set(problem.cell, { line: this.#line(image), problem });
     const cell = this.#cells.get(problem.cell);
     if (cell) this.#cells.set(this.#asTheirs(cell, problem));

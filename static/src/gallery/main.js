@@ -78,7 +78,9 @@ async function fetchOrder() {
   const response = await fetch(page.dataset.orderUrl + filters.address, {
     headers: { "X-Marrowloop-User": page.dataset.user },
   });
-  if (!response.ok) throw new Error(`the server answers ${response.status}`);
+  // Asks to sign in again, in place.
+  if (response.status === 401) await connection.get(page.dataset.studyUrl);
+  if (!response.ok) throw new Error(response.status === 401 ? "you are signed out" : `the server answers ${response.status}`);
   const order = new Order(new Uint8Array(await response.arrayBuffer()));
   return turn === asked ? order : null;
 }
@@ -167,6 +169,13 @@ labelling.addEventListener("saved", ({ detail }) => {
 });
 
 labelling.addEventListener("problems", () => {
+  for (const image of labelling.elsewhere) {
+    notices.show(`elsewhere-${image}`, `Field ${image} has changes that could not be saved.`, "Open it to choose what becomes of them.", [
+      ["Open it", () => location.assign(address("imageUrl", image))],
+      ["Later"],
+    ]);
+  }
+  labelling.elsewhere.clear();
   const problems = [...labelling.problems.values()].map(({ problem }) => problem);
   if (!problems.length) {
     notices.remove("problems");
@@ -387,6 +396,7 @@ for (const button of document.querySelectorAll("[data-command]")) {
   });
 }
 
+connection.addEventListener("signed-in", () => grid.order || show());
 outbox.addEventListener("change", () => status.show(outbox));
 addEventListener("beforeunload", (event) => outbox.unsaved && event.preventDefault());
 filters.addEventListener("change", () => show());
