@@ -27,7 +27,8 @@ from annotation.label_names import readable, same_name
 from annotation.models import Cell, CellLabel, Diagnosis, Label, LabelGroup, Patient, SmearImage, Study
 from annotation.patients_csv import PatientTable, read_patients
 from annotation.points import median_size
-from annotation.scheme import CELL_TYPE_GROUP, DEFAULT, study_named
+from annotation.scheme import CELL_TYPE_GROUP, DEFAULT, SCHEMES, study_named
+from annotation.shipped_schemes import SchemeLabel
 
 # Where no border is found in any picture: the share of the shorter side that a cell takes.
 _SHARE = 0.5
@@ -236,6 +237,17 @@ def _contradict(run: _Run, rows: list[CellRow], cell: Cell, there: CellLabel | N
         there.delete()
 
 
+# Cell types of the shipped schemes by all their spellings: so a class that a study lacks is described, and counted or not.
+_SHIPPED = {
+    same_name(spelling): label
+    for scheme in SCHEMES.values()
+    for group in scheme.groups
+    if group.name == CELL_TYPE_GROUP
+    for label in group.labels
+    for spelling in (*label.aliases, label.name)
+}
+
+
 class _CellTypes:
     """The study's group of cell types, and its label for a class as a table spells it; adds what is missing."""
 
@@ -254,9 +266,18 @@ class _CellTypes:
         """None of a class without a letter or digit."""
         key = same_name(cell_class)
         if key and key not in self._labels:
-            colour = COLOURS[self._order % len(COLOURS)]
-            self._labels[key] = Label.objects.create(
-                group=self.group, name=readable(cell_class), colour=colour, order=self._order
-            )
-            self._order += 1
+            shipped = _SHIPPED.get(key)
+            known = same_name(shipped.name) if shipped else key
+            if known not in self._labels:
+                self._labels[known] = self._add(readable(cell_class), shipped)
+            self._labels[key] = self._labels[known]
         return self._labels.get(key)
+
+    def _add(self, name: str, shipped: SchemeLabel | None) -> Label:
+        label = Label(group=self.group, name=name, colour=COLOURS[self._order % len(COLOURS)], order=self._order)
+        if shipped is not None:
+            label.name, label.colour = shipped.name, shipped.colour
+            label.description, label.counted, label.aliases = shipped.description, shipped.counted, [*shipped.aliases]
+        label.save()
+        self._order += 1
+        return label

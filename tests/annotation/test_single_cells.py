@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image, ImageDraw
 
 from annotation.label_names import readable, same_name
-from annotation.models import Cell, CellLabel, Membership, Patient, Role, SmearImage, Study
+from annotation.models import Cell, CellLabel, Label, Membership, Patient, Role, SmearImage, Study
 from annotation.scheme import study_named
 from annotation.worklist_query import SORTS
 
@@ -112,6 +112,14 @@ def test_the_schemes_labels_are_met_however_they_are_spelt(folder: Path):
     study = Study.objects.get(name="S")
     assert labels("p1/smudge-cells_1.png") == ["Smudge cell"]
     assert study.label_groups.get(name="Cell type").labels.count() == 21
+
+
+def test_a_class_that_the_scheme_lacks_is_added_as_a_shipped_scheme_has_it(folder: Path):
+    run(folder, table(folder, *ROWS, "p2/unknown_3.png,p2,thrombocyte-aggregation,random"))
+    added = {label.name: label for label in Label.objects.filter(group__study__name="S")}
+    assert not added["Smudge cell"].counted and "Crushed" in added["Smudge cell"].description
+    assert added["Blast"].counted and added["Thrombocyte aggregation"].counted
+    assert added["Thrombocyte aggregation"].description == ""
 
 
 def test_without_a_border_in_sight_a_circle_of_the_typical_size_is_taken(folder: Path):
