@@ -237,7 +237,8 @@ def _contradict(run: _Run, rows: list[CellRow], cell: Cell, there: CellLabel | N
         there.delete()
 
 
-# Cell types of the shipped schemes by all their spellings: so a class that a study lacks is described, and counted or not.
+# Cell types of the shipped schemes by all their spellings: so a class that a study lacks is described, and counted or
+# not, as there.
 _SHIPPED = {
     same_name(spelling): label
     for scheme in SCHEMES.values()
