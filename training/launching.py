@@ -118,10 +118,15 @@ def launch_classifier(
                 settings=resolved.as_dict(),
                 seed=seed,
                 selection=chosen_images.as_json(),
-                log=f"Learns {target.words}.\n",
+                log=f"Learns from {learned_cells(chosen_images)}.\n",
             )
     except IntegrityError as error:
         raise RoundRefused("Another round of this study has just been launched.") from error
+
+
+def learned_cells(selection: Selection) -> str:
+    """The cells that a classifier learns from, as people say it."""
+    return "all labelled cells" if selection == Selection() else f"labelled cells on {selection.words}"
 
 
 def _begin(study: Study, frozen: FrozenSnapshot, at_once: bool, **fields: Any) -> Round:

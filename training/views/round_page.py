@@ -8,6 +8,7 @@ from annotation.folds import fold_of
 from annotation.models import Operation, SmearImage, Study
 from training.classifier_settings import FIELDS as CLASSIFIER_FIELDS
 from training.data_changes import COUNTS, changes_in_words
+from training.launching import learned_cells
 from training.models import JobState, Kind, Round
 from training.selection import Selection
 from training.settings import FIELDS
@@ -140,7 +141,7 @@ def selection_shown(round_: Round) -> str:
     selection = Selection.of(round_.selection)
     if round_.kind == Kind.DETECTOR:
         return selection.words
-    return "all labelled cells" if selection == Selection() else f"labelled cells on {selection.words}"
+    return learned_cells(selection)
 
 
 def changes_shown(round_: Round) -> dict[str, Any] | None:
