@@ -44,23 +44,19 @@ def model_disputes(study: Study, viewer: int, of: Label | None) -> Rows:
     """Rows {cell, figure} of cells of which both people and a model have spoken: how far the model is from what people
     say, 0 to 1.
 
-    Without `of` a row for each label that somebody chose: one minus its probability. With it the one label counts, also
+    Without `of` a row for each label that was chosen: one minus its probability. With it the one label counts, also
     on cells that people labelled otherwise: in a group of one choice by another label of it, else by any label.
     """
+    said = CellLabel.objects.filter(shown_labels(study, viewer)).order_by()
     if of is None:
-        chosen = CellLabel.objects.filter(shown_labels(study, viewer), label__group__study=study).order_by()
-        # The same join serves the condition and the figure.
-        return (
-            chosen.filter(cell__probabilities__label=F("label"))
-            .annotate(figure=1.0 - F("cell__probabilities__probability"))
-            .values("cell", "figure")
-        )
-    said = CellLabel.objects.filter(shown_labels(study, viewer), cell=OuterRef("cell")).order_by()
-    spoken = said if of.group.multiple else said.filter(label__group=of.group_id)
-    figure = Case(When(Exists(said.filter(label=of)), then=1.0 - F("probability")), default=F("probability"))
-    return (
-        CellProbability.objects.filter(Exists(spoken), label=of)
-        .order_by()
-        .annotate(figure=figure)
-        .values("cell", "figure")
-    )
+        # No condition on labels beyond this one: to check it on a million rows takes longer than to join them.
+        chosen = said.filter(cell=OuterRef("cell"), label=OuterRef("label"))
+        rows = CellProbability.objects.filter(Exists(chosen)).order_by()
+        return rows.annotate(figure=1.0 - F("probability")).values("cell", "figure")
+    # Labels by their ids, which tell the database how many rows to expect.
+    group = Label.objects.filter(group__study=study) if of.group.multiple else Label.objects.filter(group=of.group_id)
+    spoken = said.filter(label__in=list(group.values_list("pk", flat=True)))
+    says_so = Q(cell__in=said.filter(label=of).values("cell"))
+    figure = Case(When(says_so, then=1.0 - F("probability")), default=F("probability"))
+    rows = CellProbability.objects.filter(label=of, cell__in=spoken.values("cell")).order_by()
+    return rows.annotate(figure=figure).values("cell", "figure")

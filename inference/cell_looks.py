@@ -48,13 +48,14 @@ class Looks:
     table: Table
 
 
-def looks_of(study: Study) -> Looks | None:
-    """The looks of a study's cells; None where no features are stored. Makes the file where it is missing or old."""
+def looks_of(study: Study, *, latest: bool = False) -> Looks | None:
+    """The looks of a study's cells; None where no features are stored. Makes the file where it is missing or old; with
+    `latest` also where it is but a little out of date."""
     folder = Path(settings.DATA_FOLDER) / "cache" / "looks" / str(study.pk)
     made = folder / _version(study)
     kept = _mapped(made)
-    if kept is None and (latest := _latest(folder)) is not None:
-        kept = _mapped(latest)
+    if kept is None and not latest and (before := _latest(folder)) is not None:
+        kept = _mapped(before)
     if kept is not None:
         return kept
     looks = _made(study)

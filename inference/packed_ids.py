@@ -9,7 +9,7 @@ from uuid import UUID
 
 import numpy as np
 from django.core.exceptions import EmptyResultSet
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from numpy.typing import NDArray
 
@@ -30,9 +30,7 @@ def unpacked(content: bytes) -> Ids:
 
 def packed(sql: str, parameters: Sequence[Any]) -> bytes:
     """The one column of a select, packed in its order. The select ends with a limit, which keeps it in order."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT string_agg(uuid_send(rows.id), ''::bytea) FROM ({sql}) AS rows(id)", parameters)
-        found = cursor.fetchone()[0]
+    found = _one_value(f"SELECT string_agg(uuid_send(rows.id), ''::bytea) FROM ({sql}) AS rows(id)", parameters)
     return bytes(found) if found else b""
 
 
@@ -42,15 +40,20 @@ def packed_rows(rows: "QuerySet[Any, Any]") -> tuple[Ids, NDArray[np.int64]]:
         sql, parameters = rows.query.sql_with_params()
     except EmptyResultSet:
         return unpacked(b""), np.zeros(0, dtype=np.int64)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT string_agg(uuid_send(rows.id) || int8send(rows.number), ''::bytea)"
-            f" FROM ({sql}) AS rows(id, number)",
-            parameters,
-        )
-        found = cursor.fetchone()[0]
+    found = _one_value(
+        f"SELECT string_agg(uuid_send(rows.id) || int8send(rows.number), ''::bytea) FROM ({sql}) AS rows(id, number)",
+        parameters,
+    )
     table = np.frombuffer(bytes(found or b""), dtype=np.uint8).reshape(-1, ID + 8)
     return np.ascontiguousarray(table[:, :ID]), np.ascontiguousarray(table[:, ID:]).view(">i8")[:, 0].astype(np.int64)
+
+
+def _one_value(sql: str, parameters: Sequence[Any]) -> Any:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # A hundred thousand rows are to be sorted in memory, and compiling the query takes longer than running it.
+        cursor.execute("SET LOCAL work_mem = '64MB'; SET LOCAL jit = off")
+        cursor.execute(sql, parameters)
+        return cursor.fetchone()[0]
 
 
 def places(among: Ids, ids: Ids) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.db import connection
 
-from inference import cell_feature_jobs, interactive, proposal_jobs
+from inference import cell_feature_jobs, cell_looks, interactive, proposal_jobs
 from inference.models import CellFeatureJob, ProposalJob
 from training import watch
 
@@ -28,6 +28,8 @@ def compute_cell_features(job_id: int) -> None:
     job = CellFeatureJob.objects.select_related("study").filter(pk=job_id).first()
     if job is not None and cell_feature_jobs.work(job, stopping=lambda: bool(_stopping.value)):
         interactive.features_changed(job.study)
+        # Here, so that nobody in the gallery waits for it.
+        cell_looks.looks_of(job.study, latest=True)
 
 
 @shared_task(name=interactive.TASK)

@@ -119,6 +119,13 @@ class Cell(models.Model):
                 condition=Q(status="proposed", shadowed=False),
                 name="open_proposals_of_an_image",
             ),
+            # The gallery sorts all cells of a study by when they came and by their size, out of the index alone.
+            models.Index(
+                fields=["image"],
+                include=["id", "created_at", "x0", "y0", "x1", "y1"],
+                condition=Q(status="confirmed", ignored=False),
+                name="cells_to_look_at",
+            ),
         ]
         constraints = [
             models.CheckConstraint(

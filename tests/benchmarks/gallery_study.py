@@ -74,10 +74,11 @@ def fill(study: Study, annotators: list[Any], cells: int, width: int = WIDTH) ->
         )
         cursor.execute(
             "INSERT INTO inference_cellprobability (cell_id, label_id, probability, bundle)"
-            " SELECT cell.id, label.id, CASE WHEN label.number = " + kind + " THEN 0.4 + 0.6 * random()"
-            " ELSE 0.6 * random() END, 'interactive'"
+            f" SELECT cell.id, label.id, CASE WHEN label.number = {kind} THEN 0.3 + 0.7 * sure.share"
+            f" ELSE 0.7 * (1 - sure.share) / {len(labels) - 1} END, 'interactive'"
             " FROM annotation_cell cell JOIN annotation_smearimage image ON image.id = cell.image_id,"
-            " unnest(%s::bigint[]) WITH ORDINALITY label(id, number)"
+            " unnest(%s::bigint[]) WITH ORDINALITY label(id, number),"
+            " LATERAL (SELECT get_byte(uuid_send(cell.id), 3) / 256.0 AS share) sure"
             " WHERE image.study_id = %s AND cell.status = 'confirmed'",
             [labels, study.pk],
         )

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import F
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from annotation.models import Cell, CellLabel, Label, Patient, SmearImage, Study
+from inference.models import CellProbability, InteractiveHead
 from tests.browser.cells import draw, square
 from tests.browser.editor_page import EditorPage
 from tests.browser.gallery_page import GalleryPage
@@ -194,12 +197,37 @@ def test_reviewed_cells_are_shown_and_stay_as_they_are(cells: list[Cell], annota
     assert labels()["Promyelocyte", "anna"] == 24
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280, 2560])
-def test_nothing_sticks_out_of_the_page(annotator: User, gallery: Any, scheme: str, width: int) -> None:
-    page = gallery(annotator, viewport={"width": width, "height": 800}, color_scheme=scheme)
+def test_what_a_head_learned_sorts_the_rest_and_moves_nothing_in_view(
+    cells: list[Cell], annotator: User, gallery: Any
+) -> None:
+    promyelocyte = Label.objects.get(group__study=cells[0].image.study, name="Promyelocyte")
+    for number, each in enumerate(cells):
+        CellProbability.objects.create(cell=each, label=promyelocyte, probability=0.9 - number / 100, bundle="x")
+    head = InteractiveHead.objects.create(group=promyelocyte.group, asked=1, learned=1)
+    viewport = {"width": 800, "height": 480}
+    page = gallery(annotator, f"?sort=likely&of={promyelocyte.pk}", viewport=viewport)
+    page.known()
+    expect(page.tile(0)).to_contain_text("90 %")
+    # The poll that comes first is what a later one is compared with.
+    expect(page.page.locator("#gallery-heads")).to_contain_text("Learned from")
+    CellProbability.objects.update(probability=1.0 - F("probability"))
+    head.finished_at, head.labelled = timezone.now(), 12
+    head.save()
+    expect(page.page.locator("#gallery-resort")).to_be_visible(timeout=15_000)
+    assert page.tile(0).get_attribute("data-cell") == str(cells[0].pk)
+    expect(page.tile(0)).to_contain_text("10 %")
+    page.press("End")
+    expect(page.tile(47)).not_to_have_attribute("data-cell", str(cells[47].pk))
+    page.press("r")
+    expect(page.tile(0)).to_have_attribute("data-cell", str(cells[47].pk))
+
+
+def test_nothing_sticks_out_of_the_page(annotator: User, gallery: Any) -> None:
+    page = gallery(annotator)
     page.press("a")
-    size = page.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
-    assert size == [width, 800]
-    grid = page.page.locator("#grid").bounding_box()
-    assert grid["height"] > 300 and grid["width"] > 0.7 * min(width, 1200)
+    for width in (2560, 1280, 390):
+        page.page.set_viewport_size({"width": width, "height": 800})
+        size = page.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+        assert size == [width, 800]
+        grid = page.page.locator("#grid").bounding_box()
+        assert grid["height"] > 300 and grid["width"] > 0.7 * min(width, 1200)
