@@ -1,5 +1,5 @@
-// What the gallery is asked for: the fields of its form, and beside them the cells that others are to be like; all of it
-// stands in the address of the page, so that it can be linked and gone back to.
+// What the gallery is asked for: the fields of its form, and beside them the cells that others are to be like; all of
+// it stands in the address of the page, so that it can be linked and gone back to.
 
 const ORDERS_OF_MODEL = ["likely", "unlikely", "uncertain", "disputed"];
 
@@ -36,7 +36,8 @@ export class Filters extends EventTarget {
   /** The query string, with "?" where there is one. */
   get address() {
     const parameters = new URLSearchParams();
-    for (const [name, value] of new FormData(this.#form)) if (value && !(name === "sort" && value === "newest")) parameters.set(name, value);
+    for (const [name, value] of new FormData(this.#form))
+      if (value && !(name === "sort" && value === "newest")) parameters.set(name, value);
     if (this.#like.length) parameters.set("like", this.#like.join(","));
     const text = parameters.toString().replaceAll("%2C", ",");
     return text ? `?${text}` : "";
@@ -52,12 +53,18 @@ export class Filters extends EventTarget {
   }
 
   get isFiltered() {
-    return ["label", "annotator", "patient", "state", "agreement", "least", "most"].some((name) => this.#form.elements[name]?.value);
+    return ["label", "annotator", "patient", "state", "agreement", "least", "most"].some(
+      (name) => this.#form.elements[name]?.value,
+    );
   }
 
   /** Whether a model's word decides which cells are shown, or in which order. */
   get followsModel() {
-    return ORDERS_OF_MODEL.includes(this.sort) || this.#form.elements.agreement.value === "model" || Boolean(this.#form.elements.least?.value || this.#form.elements.most?.value);
+    return (
+      ORDERS_OF_MODEL.includes(this.sort) ||
+      this.#form.elements.agreement.value === "model" ||
+      Boolean(this.#form.elements.least?.value || this.#form.elements.most?.value)
+    );
   }
 
   /** Put first what looks like some cells. */
@@ -104,8 +111,10 @@ export class Filters extends EventTarget {
     this.#reset.hidden = !this.isFiltered;
     this.#likeMark.hidden = !this.#like.length;
     const count = this.#like.length;
-    this.#likeMark.querySelector("[data-text]").textContent = `Like ${count === 1 ? "the cell you chose" : `the ${count} cells you chose`}`;
-    for (const field of this.#form.elements) field.classList?.toggle("is-set", Boolean(field.name && field.value && field.name !== "sort"));
+    this.#likeMark.querySelector("[data-text]").textContent =
+      `Like ${count === 1 ? "the cell you chose" : `the ${count} cells you chose`}`;
+    for (const field of this.#form.elements)
+      field.classList?.toggle("is-set", Boolean(field.name && field.value && field.name !== "sort"));
   }
 
   #tell() {

@@ -16,7 +16,7 @@ export class GalleryScheme extends Scheme {
     return [...labels].sort((a, b) => this.labels.indexOf(a) - this.labels.indexOf(b));
   }
 
-  /** {label, probability} of the label that counts, else of the one choice that the model finds most likely; or null. */
+  /** {label, probability} of the label that counts, else of the choice that the model finds most likely; or null. */
   guess(cell, of) {
     if (of !== null) {
       const label = this.byId.get(of);
@@ -34,7 +34,11 @@ export class GalleryScheme extends Scheme {
   /** Whether two choices differ in a group of one choice of which both say something, or in their marks. */
   differ(a, b) {
     return this.groups.some((group) => {
-      const own = (ids) => ids.filter((id) => this.byId.get(id)?.group.id === group.id).sort().join();
+      const own = (ids) =>
+        ids
+          .filter((id) => this.byId.get(id)?.group.id === group.id)
+          .sort()
+          .join();
       return own(a) !== own(b) && (group.multiple || (own(a) && own(b)));
     });
   }

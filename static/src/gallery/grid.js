@@ -85,7 +85,8 @@ export class Grid extends EventTarget {
     this.#measure();
   }
 
-  /** The side that a picture is to have on the screen, in px; it gets a little more, so that rows are full. The cell that has the focus, or is at the top, stays in view. */
+  /** The side that a picture is to have on the screen, in px; it gets a little more, so that rows are full. What is at
+   * the top stays in view. */
   resize(size) {
     const [first] = this.inView;
     this.#wanted = size;
@@ -101,7 +102,8 @@ export class Grid extends EventTarget {
     const top = Math.floor(this.focus / this.#columns) * this.#rowHeight;
     const { scrollTop, clientHeight } = this.#element;
     if (top < scrollTop) this.#element.scrollTop = top;
-    else if (top + this.#rowHeight > scrollTop + clientHeight) this.#element.scrollTop = top + this.#rowHeight - clientHeight + GAP;
+    else if (top + this.#rowHeight > scrollTop + clientHeight)
+      this.#element.scrollTop = top + this.#rowHeight - clientHeight + GAP;
     this.#draw();
     this.#mark();
     this.dispatchEvent(new CustomEvent("focus", { detail: { place: this.focus } }));
@@ -214,7 +216,11 @@ export class Grid extends EventTarget {
     const from = Math.floor(scrollTop / this.#rowHeight) * this.#columns;
     const to = Math.ceil((scrollTop + clientHeight) / this.#rowHeight) * this.#columns;
     const screen = to - from;
-    const ids = [...this.#order.slice(from, to), ...this.#order.slice(to, to + screen), ...this.#order.slice(from - screen, from)];
+    const ids = [
+      ...this.#order.slice(from, to),
+      ...this.#order.slice(to, to + screen),
+      ...this.#order.slice(from - screen, from),
+    ];
     this.dispatchEvent(new CustomEvent("view", { detail: { ids } }));
   }
 }

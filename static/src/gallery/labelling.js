@@ -58,7 +58,11 @@ export class Labelling extends EventTarget {
   /** Take all labels off cells. */
   async strip(ids) {
     const cells = await this.#open(ids);
-    if (cells) this.#step(cells.map((cell) => [cell, { ...choiceOf(cell), labels: [], confidence: {} }]), "No label");
+    if (cells)
+      this.#step(
+        cells.map((cell) => [cell, { ...choiceOf(cell), labels: [], confidence: {} }]),
+        "No label",
+      );
   }
 
   undo() {
@@ -84,7 +88,9 @@ export class Labelling extends EventTarget {
   /** Set the labels that were not taken on what the cells are now. */
   async again() {
     const waiting = [...this.problems.values()];
-    const cells = new Map((await this.#cells.known(waiting.map(({ problem }) => problem.cell))).map((cell) => [cell.id, cell]));
+    const cells = new Map(
+      (await this.#cells.known(waiting.map(({ problem }) => problem.cell))).map((cell) => [cell.id, cell]),
+    );
     const changes = [];
     for (const { line, problem } of waiting) {
       const cell = cells.get(problem.cell);
@@ -115,7 +121,8 @@ export class Labelling extends EventTarget {
     }
     const open = cells.filter(({ state }) => state !== "reviewed");
     if (!open.length) this.#say("These cells are of reviewed images: reopen an image to change its cells.");
-    else if (open.length < cells.length) this.#say(`${cells.length - open.length} of reviewed images stay as they are.`);
+    else if (open.length < cells.length)
+      this.#say(`${cells.length - open.length} of reviewed images stay as they are.`);
     return open.length ? open : null;
   }
 

@@ -1,4 +1,4 @@
-// One cell in large: beside the grid the one under the pointer or with the focus, and in a dialog with its field around.
+// One cell in large: beside the grid that under the pointer or with the focus, and in a dialog with its field around.
 import { make } from "../editor/make.js";
 import { describe } from "./tile.js";
 
@@ -18,7 +18,11 @@ function size({ size: sides, unit }) {
 
 /** What is known of a cell, as rows of words. */
 function facts(cell, scheme) {
-  const names = (ids) => scheme.inOrder(ids.map((id) => scheme.byId.get(id)).filter(Boolean)).map(({ name }) => name).join(", ");
+  const names = (ids) =>
+    scheme
+      .inOrder(ids.map((id) => scheme.byId.get(id)).filter(Boolean))
+      .map(({ name }) => name)
+      .join(", ");
   const rows = [[cell.patient ?? "No patient", `field ${cell.image} · ${size(cell)}`]];
   for (const { by, labels } of cell.said) rows.push([by === scheme.me ? "You" : (by ?? "Imported"), names(labels)]);
   if (cell.problem) rows.push(["Not saved", cell.problem.reason]);
@@ -47,7 +51,9 @@ function fill(target, cell, scheme) {
     );
   });
   target.replaceChildren(
-    ...facts(cell, scheme).map(([name, text]) => make("div", { class: "fact" }, make("span", { class: "muted" }, name), make("span", {}, text))),
+    ...facts(cell, scheme).map(([name, text]) =>
+      make("div", { class: "fact" }, make("span", { class: "muted" }, name), make("span", {}, text)),
+    ),
     ...bars,
   );
 }

@@ -1,7 +1,5 @@
 // The gallery: puts its parts together and shows the cells that are asked for.
 import { KeyBindings } from "../editor/keys/key-bindings.js";
-import { keyLabel, keyOf } from "../editor/keys/key-names.js";
-import { make } from "../editor/make.js";
 import { Hints, Notices, SaveStatus } from "../editor/notices.js";
 import { Selection } from "../editor/cells/selection.js";
 import { Connection } from "../editor/sync/connection.js";
@@ -9,9 +7,10 @@ import { Journal } from "../editor/sync/journal.js";
 import { Outbox } from "../editor/sync/outbox.js";
 import { SignIn } from "../editor/sync/sign-in.js";
 import { Filters } from "./filters.js";
-import { GALLERY_GESTURES, GALLERY_KEYS } from "./gallery-keys.js";
+import { GALLERY_KEYS } from "./gallery-keys.js";
 import { GalleryScheme } from "./gallery-scheme.js";
 import { Grid } from "./grid.js";
+import { listen, showHelp } from "./keyboard.js";
 import { Labelling } from "./labelling.js";
 import { Enlarged, jumpUrl, Loupe } from "./loupe.js";
 import { News } from "./news.js";
@@ -80,7 +79,8 @@ async function fetchOrder() {
   });
   // Asks to sign in again, in place.
   if (response.status === 401) await connection.get(page.dataset.studyUrl);
-  if (!response.ok) throw new Error(response.status === 401 ? "you are signed out" : `the server answers ${response.status}`);
+  if (!response.ok)
+    throw new Error(response.status === 401 ? "you are signed out" : `the server answers ${response.status}`);
   const order = new Order(new Uint8Array(await response.arrayBuffer()));
   return turn === asked ? order : null;
 }
@@ -170,10 +170,12 @@ labelling.addEventListener("saved", ({ detail }) => {
 
 labelling.addEventListener("problems", () => {
   for (const image of labelling.elsewhere) {
-    notices.show(`elsewhere-${image}`, `Field ${image} has changes that could not be saved.`, "Open it to choose what becomes of them.", [
-      ["Open it", () => location.assign(address("imageUrl", image))],
-      ["Later"],
-    ]);
+    notices.show(
+      `elsewhere-${image}`,
+      `Field ${image} has changes that could not be saved.`,
+      "Open it to choose what becomes of them.",
+      [["Open it", () => location.assign(address("imageUrl", image))], ["Later"]],
+    );
   }
   labelling.elsewhere.clear();
   const problems = [...labelling.problems.values()].map(({ problem }) => problem);
@@ -187,7 +189,9 @@ labelling.addEventListener("problems", () => {
   notices.show(
     "problems",
     `${own} not saved.`,
-    overtaken ? `Somebody else changed ${problems.length === 1 ? "it" : "them"} meanwhile. ${them} what holds now.` : problems.find(({ kind }) => kind === "refused").reason,
+    overtaken
+      ? `Somebody else changed ${problems.length === 1 ? "it" : "them"} meanwhile. ${them} what holds now.`
+      : problems.find(({ kind }) => kind === "refused").reason,
     [
       ["Set my labels again", () => labelling.again()],
       ["Leave as they are", () => labelling.leave()],
@@ -214,7 +218,13 @@ news.addEventListener("heads", ({ detail }) => {
 
 news.addEventListener("learned", async () => {
   if (!setup.modelled.length) {
-    notices.show("model", "A model has learned from the labels.", "Orders by probability are there now.", [["Reload", () => location.reload()], ["Later"]], "good");
+    notices.show(
+      "model",
+      "A model has learned from the labels.",
+      "Orders by probability are there now.",
+      [["Reload", () => location.reload()], ["Later"]],
+      "good",
+    );
   }
   await cells.renew(grid.order?.slice(...grid.inView) ?? []).catch(() => {});
   if (filters.followsModel) await sortBelow();
@@ -230,7 +240,10 @@ cells.addEventListener("change", ({ detail }) => {
 });
 
 cells.addEventListener("trouble", ({ detail }) => {
-  if (detail.trouble) notices.show("cells", "The server does not answer.", `It is asked again and again: ${detail.trouble}.`, [["Understood"]]);
+  if (detail.trouble)
+    notices.show("cells", "The server does not answer.", `It is asked again and again: ${detail.trouble}.`, [
+      ["Understood"],
+    ]);
   else notices.remove("cells");
 });
 
@@ -325,7 +338,8 @@ const commands = {
   "select-all": () => {
     if (!grid.order) return;
     selection.only(...grid.order.slice(0, MOST_SELECTED));
-    if (grid.order.length > MOST_SELECTED) say(`The first ${number(MOST_SELECTED)} are selected: so many are labelled at once at most.`);
+    if (grid.order.length > MOST_SELECTED)
+      say(`The first ${number(MOST_SELECTED)} are selected: so many are labelled at once at most.`);
   },
   cancel: () => {
     if (picking.busy) picking.cancel();
@@ -345,49 +359,10 @@ const commands = {
   resort: () => show(),
   "zoom-in": () => size.step(1),
   "zoom-out": () => size.step(-1),
-  help: () => help(),
+  help: () => showHelp(element("gallery-help"), bindings, scheme),
 };
 
-function help() {
-  const groups = [...new Set(bindings.rows.map(({ group }) => group))];
-  const row = (name, keys) => make("div", { class: "gallery-key" }, make("span", {}, name), make("span", {}, ...keys.map((key) => make("kbd", {}, key))));
-  element("gallery-help").querySelector("[data-keys]").replaceChildren(
-    ...groups.map((group) =>
-      make("section", {}, make("h3", {}, group), ...bindings.rows.filter((each) => each.group === group).map(({ words, keys }) => row(words, keys.map(keyLabel)))),
-    ),
-    make("section", {}, make("h3", {}, "Labels"), ...[...scheme.byKey.values()].map((label) => row(label.name, [keyLabel(label.key)]))),
-    make("section", {}, make("h3", {}, "With the pointer"), ...GALLERY_GESTURES.map(([gesture, words]) => row(words, [gesture]))),
-  );
-  element("gallery-help").showModal();
-}
-
-const OF_FIELDS = "input, select, textarea";
-const OF_BUTTONS = ["Enter", "Space"];
-// In the dialog of one cell these go on, label and close it.
-const IN_DIALOG = ["left", "right", "up", "down", "choose", "enlarge", "jump", "undo", "redo", "strip"];
-
-addEventListener("keydown", (event) => {
-  const { target } = event;
-  if (event.isComposing || event.altKey || (document.querySelector("dialog:modal") && !enlarged.open)) return;
-  if (target.matches(OF_FIELDS)) {
-    if (event.key === "Escape") element("grid").focus();
-    // The slider of sizes takes arrows alone.
-    if (target.type !== "range" || event.key.startsWith("Arrow")) return;
-  }
-  const key = keyOf(event);
-  if (target.closest("button, a, summary") && OF_BUTTONS.includes(key)) return;
-  const label = scheme.byKey.get(key);
-  if (label) {
-    event.preventDefault();
-    if (!event.repeat) labelChosen(label);
-    return;
-  }
-  const plain = event.shiftKey ? key.replace("Shift+", "") : key;
-  const command = bindings.commandOf(key) ?? (GALLERY_KEYS.some(([name, , , group]) => group === "Going" && name === bindings.commandOf(plain)) ? bindings.commandOf(plain) : undefined);
-  if (!command || (enlarged.open && !IN_DIALOG.includes(command))) return;
-  event.preventDefault();
-  commands[command](event);
-});
+listen({ bindings, scheme, commands, enlarged, label: labelChosen, grid: element("grid") });
 
 for (const button of document.querySelectorAll("[data-command]")) {
   button.addEventListener("click", (event) => {

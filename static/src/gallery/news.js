@@ -54,7 +54,9 @@ export class News extends EventTarget {
   async #ask() {
     clearTimeout(this.#timer);
     try {
-      const { ok, answer } = await this.#connection.get(`${this.#newsUrl}?${new URLSearchParams({ since: this.#since })}`);
+      const { ok, answer } = await this.#connection.get(
+        `${this.#newsUrl}?${new URLSearchParams({ since: this.#since })}`,
+      );
       if (ok) {
         this.#since = answer.now;
         if (answer.cells.length) this.#tell("cells", { ids: answer.cells });

@@ -28,7 +28,10 @@ export class Order {
 
   /** Where a cell stands, -1 where it does not. */
   indexOf(id) {
-    const wanted = id.replaceAll("-", "").match(/../g).map((pair) => parseInt(pair, 16));
+    const wanted = id
+      .replaceAll("-", "")
+      .match(/../g)
+      .map((pair) => parseInt(pair, 16));
     for (let at = 0; at < this.#bytes.length; at += ID) {
       let n = 0;
       while (n < ID && this.#bytes[at + n] === wanted[n]) n++;

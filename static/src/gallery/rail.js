@@ -15,8 +15,14 @@ export class Rail {
       const kind = make("span", { class: "muted" }, group.multiple ? " any number" : " one");
       element.append(make("section", { class: "class-group" }, make("h3", {}, group.name, kind), ...rows));
     }
-    const show0 = make("button", { type: "button", class: "class-show", title: "Show these cells", click: () => show("none") }, this.#none);
-    element.append(make("div", { class: "class-row is-none" }, make("span", { class: "class-name muted" }, "No label"), show0));
+    const show0 = make(
+      "button",
+      { type: "button", class: "class-show", title: "Show these cells", click: () => show("none") },
+      this.#none,
+    );
+    element.append(
+      make("div", { class: "class-row is-none" }, make("span", { class: "class-name muted" }, "No label"), show0),
+    );
   }
 
   /** Put the focus on the first class. */
@@ -50,14 +56,31 @@ export class Rail {
     const title = [label.description, label.counted ? "" : "Not counted.", label.retired ? "No longer offered." : ""];
     const set = make(
       "button",
-      { type: "button", class: "class-set", "aria-pressed": "false", title: title.filter(Boolean).join(" ") || label.name, disabled: label.retired, click: () => press(label) },
+      {
+        type: "button",
+        class: "class-set",
+        "aria-pressed": "false",
+        title: title.filter(Boolean).join(" ") || label.name,
+        disabled: label.retired,
+        click: () => press(label),
+      },
       swatch,
       words,
       label.counted ? null : make("span", { class: "class-uncounted muted" }, "not counted"),
       label.key ? make("kbd", {}, keyLabel(label.key)) : null,
     );
     const count = make("span", { class: "class-count number" });
-    const look = make("button", { type: "button", class: "class-show", title: `Show the cells labelled ${label.name}`, "aria-label": `Show the cells labelled ${label.name}`, click: () => show(String(label.id)) }, count);
+    const look = make(
+      "button",
+      {
+        type: "button",
+        class: "class-show",
+        title: `Show the cells labelled ${label.name}`,
+        "aria-label": `Show the cells labelled ${label.name}`,
+        click: () => show(String(label.id)),
+      },
+      count,
+    );
     const row = make("div", { class: "class-row", "data-label": label.id }, set, look);
     if (label.retired) row.hidden = true;
     else row.dataset.drop = label.id;
@@ -79,7 +102,11 @@ export class DropOnClass {
 
   start(event, ids) {
     this.#ids = ids;
-    this.#ghost = make("div", { class: "drag-ghost", "aria-hidden": "true" }, ids.length === 1 ? "1 cell" : `${ids.length} cells`);
+    this.#ghost = make(
+      "div",
+      { class: "drag-ghost", "aria-hidden": "true" },
+      ids.length === 1 ? "1 cell" : `${ids.length} cells`,
+    );
     document.body.append(this.#ghost);
     document.body.classList.add("is-dragging-cells");
     this.move(event);

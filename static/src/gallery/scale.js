@@ -13,7 +13,8 @@ export function showScale(element, cell, size) {
   element.hidden = false;
   element.querySelector(".scale-line").style.width = `${length / perPixel}px`;
   element.querySelector(".scale-text").textContent = `${Number(length.toPrecision(3))} ${cell.unit}`;
-  element.title = cell.unit === "µm" ? "All cells at one scale" : "The scale of these images is unknown: sizes are in pixels";
+  element.title =
+    cell.unit === "µm" ? "All cells at one scale" : "The scale of these images is unknown: sizes are in pixels";
 }
 
 /** The slider, kept in this browser. Dispatches "change". */

@@ -9,8 +9,8 @@ const MOST = 20_000;
  *   unsaved   what it shows is not confirmed by the server yet
  *   problem   why what the person chose was not taken (labelling.js)
  *
- * Dispatches "change" with detail {ids} when something else is known of cells, and "trouble" with detail {trouble} ("" when
- * it is over).
+ * Dispatches "change" with detail {ids} when something else is known of cells, and "trouble" with detail {trouble} (""
+ * when it is over).
  */
 export class ShownCells extends EventTarget {
   #connection;

@@ -1,4 +1,4 @@
-// One tile: the picture of a cell, and below it what people and the model say. Tiles are used again as the grid scrolls.
+// One tile: the picture of a cell, and below it what people and the model say. Tiles are used again as one scrolls.
 import { make } from "../editor/make.js";
 
 // A label that the model thinks less probable is worth a second look.
@@ -82,9 +82,15 @@ export class Tile {
     );
     const others = cell?.said.filter(({ by }) => by !== scheme.me) ?? [];
     const differs = others.some(({ labels: theirs }) => scheme.differ(theirs, cell.labels));
-    this.#by.textContent = others.length ? others.map(({ by }) => (by ?? "import").slice(0, 1).toUpperCase()).join("") : "";
+    this.#by.textContent = others.length
+      ? others.map(({ by }) => (by ?? "import").slice(0, 1).toUpperCase()).join("")
+      : "";
     this.#by.classList.toggle("differs", differs);
-    this.#mark.textContent = cell?.problem ? "changed by another" : cell && !cell.usual && cell.crop ? `${Math.round(cell.field)} ${cell.unit}` : "";
+    this.#mark.textContent = cell?.problem
+      ? "changed by another"
+      : cell && !cell.usual && cell.crop
+        ? `${Math.round(cell.field)} ${cell.unit}`
+        : "";
     this.#mark.hidden = !this.#mark.textContent;
     const title = cell ? describe(cell, scheme) : "Not known yet";
     this.element.setAttribute("aria-label", title);
@@ -93,7 +99,11 @@ export class Tile {
 
 /** A cell in words: where it is from, what is said of it and by whom, what the model says. */
 export function describe(cell, scheme) {
-  const names = (ids) => ids.map((id) => scheme.byId.get(id)?.name).filter(Boolean).join(", ");
+  const names = (ids) =>
+    ids
+      .map((id) => scheme.byId.get(id)?.name)
+      .filter(Boolean)
+      .join(", ");
   const parts = [cell.patient ? `Patient ${cell.patient}, field ${cell.image}` : `Field ${cell.image}`];
   parts.push(cell.labels.length ? names(cell.labels) : "no label");
   const others = cell.said.filter(({ by }) => by !== scheme.me);
