@@ -1,13 +1,14 @@
-"""What a cell is, from its features: a linear head that is fitted in a second and knows how sure it is.
+"""What a cell is, from its features: a linear head that is fitted in seconds and knows how sure it is.
 
-Ridge regression on the classes, all at once, in closed form: no steps that end early, the same inputs give the same
-head. On features of apl-patients, judged on patients inside the training folds, it ranks cells as well as logistic
-regression, kernels and small networks do (tests/benchmarks/apl_cells.py says what was tried), because what counts is
-how strongly it is held back: directions in which features hardly vary tell patients apart, not cells. So features are
-centred and scaled by one number, never whitened, and the penalty is chosen on patients that were set aside.
+Multinomial logistic regression on the main directions of the features, which are centred, scaled by one number and
+never whitened: directions in which features hardly vary tell patients apart, not cells. All classes at once: what
+tells a promyelocyte from a blast is learned beside what tells both from the rest. The penalty is chosen, and
+temperature and offsets are fitted, on patients that were set aside. Free of torch and Django.
 
-The same patients that were set aside give the temperature and offsets that make probabilities of its scores. Free of
-torch and Django.
+Tried on apl-patients (21 Nov 2026), judged inside the training patients of three folds, on the same features, AUROC of
+promyelocytes and of blasts: this 0.888 and 0.968; ridge regression on the classes 0.871 and 0.954 (it ranks blasts
+among promyelocytes); on whitened directions 0.837 and 0.950; a Gaussian kernel 0.859 and 0.954; promyelocytes against
+all others as one head of two classes 0.880. The constants below come from there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,26 +17,27 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 
 Values = NDArray[np.float64]
 Features = NDArray[np.float32]
 
 # Parts of the patients; each is set aside once.
-PARTS = 5
-# Penalties to choose from, as shares of the mean variance of a feature times the number of features.
-PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)
+PARTS = 3
+# Penalties to choose from, the strongest first: of squared weights, beside the mean loss of a cell, where the features
+# of a cell have a mean squared length of 1.
+PENALTIES = (3e-3, 1e-3, 3e-4, 1e-4)
 # Where there is nothing to choose by.
-_USUAL = 0.03
+_USUAL = 1e-3
+# Directions of the features that are looked at.
+DIRECTIONS = 250
 # Cells of a class weigh n / cells of the class to this power: 0 leaves rare classes unheard, 1 shouts for them.
 BALANCE = 0.5
-# The constant feature: as small a penalty on the offset as makes no difference.
-_CONSTANT = 1.0
-# Weight of the belief that offsets are 0, which few cells should not overthrow; in cells.
+# Weight of the belief that temperature is 1 and offsets are 0, which few cells should not overthrow; in cells.
 _BELIEF = 1.0
-# Scores lie about 0 and 1: so steep a curve makes probabilities of them where nothing else is known.
-_STEEP = 5.0
+_MOST_STEPS = 200
+_HELD = 1e-6
+_ROUNDS = 8
 
 
 class HeadError(ValueError):
@@ -48,7 +50,7 @@ class Head:
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
-    temperature: float = _STEEP
+    temperature: float = 1.0
     offset: NDArray[np.float32] | None = None
     penalty: float = _USUAL
 
@@ -105,85 +107,104 @@ def fit_head(
     if not np.isfinite(table).all():
         raise HeadError("Some features are not finite numbers.")
     count = max(classes or 0, int(wanted.max()) + 1)
-    weight = _balanced(wanted, count, weights)
-    mean = (weight @ table.astype(np.float64) / weight.sum()).astype(np.float32)
+    own = np.ones(len(wanted)) if weights is None else np.asarray(weights, dtype=float)
+    mean = table.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = table - mean
-    scale = float(np.sqrt((centred.astype(np.float64) ** 2).sum(axis=1).mean())) or 1.0
-    seen = np.concatenate([centred / np.float32(scale), np.full((len(table), 1), _CONSTANT, np.float32)], axis=1)
-    truth = np.eye(count)[wanted]
-    ridge = _Ridge(seen, truth, weight)
+    scale = float(np.sqrt(np.square(centred, dtype=np.float64).sum(axis=1).mean())) or 1.0
+    directions = _directions(centred, DIRECTIONS) / np.float32(scale)
+    seen = np.concatenate([centred @ directions, np.ones((len(table), 1), np.float32)], axis=1)
+    balanced = _balanced(wanted, count, own)
     parts = _parts(names, wanted, seed)
-    penalty, temperature, offset = _USUAL, _STEEP, np.zeros(count)
+    penalty, temperature, offset = _USUAL, 1.0, np.zeros(count)
     if parts is not None:
-        penalty, unseen = _chosen(ridge, parts)
-        temperature, offset = _calibrated(unseen, wanted, weights)
-    solved = ridge.solve(np.ones(len(table), dtype=bool), penalty)
-    direct = solved.weight[:-1] / scale
-    bias = solved.bias + _CONSTANT * solved.weight[-1] - mean @ direct
+        penalty, temperature, offset = _judged(seen, wanted, own, balanced, parts, count)
+    fitted = _fitted(seen, wanted, balanced, count, penalty)
+    weight = directions.astype(np.float64) @ fitted[:-1]
     return Head(
-        np.ascontiguousarray(direct, dtype=np.float32),
-        bias.astype(np.float32),
+        np.ascontiguousarray(weight, dtype=np.float32),
+        (fitted[-1] - mean @ weight).astype(np.float32),
         float(np.float32(temperature)),
         offset.astype(np.float32),
         float(np.float32(penalty)),
     )
 
 
-@dataclass(frozen=True)
-class _Solved:
-    weight: Values
-    bias: Values
+def _directions(centred: Features, most: int) -> Features:
+    """(C, D) orthonormal main directions of features (n, C): at most so many, and no more than the features fill."""
+    rows, width = centred.shape
+    most = min(most, rows, width)
+    by_cells = rows < width
+    table = (centred @ centred.T if by_cells else centred.T @ centred).astype(np.float64)
+    if len(table) > 4 * most:
+        # Iterating on a subspace: the whole decomposition of 2,000 features takes longer than all the rest.
+        basis = np.random.default_rng(0).normal(size=(len(table), most + 20))
+        for _ in range(_ROUNDS):
+            basis = np.linalg.qr(table @ basis)[0]
+        values, inside = np.linalg.eigh(basis.T @ table @ basis)
+        vectors = basis @ inside
+    else:
+        values, vectors = np.linalg.eigh(table)
+    order = np.argsort(-values)[:most]
+    order = order[values[order] > 1e-7 * max(values.max(), 1e-30)]
+    found = vectors[:, order]
+    if by_cells:
+        found = centred.T.astype(np.float64) @ found / np.sqrt(values[order])
+    return np.ascontiguousarray(found, dtype=np.float32)
 
 
-class _Ridge:
-    """Weighted ridge regression of truth (n, K) on seen (n, C), solved again and again for some of the rows."""
+def _fitted(
+    seen: Features,
+    targets: NDArray[np.int_],
+    weight: Values,
+    classes: int,
+    penalty: float,
+    start: Values | None = None,
+) -> Values:
+    """Weights (D + 1, K) of logistic regression on seen (n, D + 1), whose last column is the constant."""
+    share = (weight / weight.sum()).astype(np.float32)
+    truth = np.eye(classes, dtype=np.float32)[targets]
+    rows = np.arange(len(targets))
 
-    def __init__(self, seen: Features, truth: Values, weight: Values) -> None:
-        self.seen, self.truth, self.weight = seen, truth, weight
-        self.dual = len(seen) <= seen.shape[1]
-        self.gram = (seen @ seen.T).astype(np.float64) if self.dual else None
-        # Of the rows that a set leaves out, so that a fold costs its own rows only.
-        self.whole = None if self.dual else self._moments(np.ones(len(seen), dtype=bool))
-        self.parts: dict[bytes, Values] = {}
+    def loss(flat: Values) -> tuple[float, Values]:
+        table = flat.reshape(-1, classes)
+        logits = seen @ table.astype(np.float32)
+        logits -= logits.max(axis=1, keepdims=True)
+        raised = np.exp(logits)
+        total = raised.sum(axis=1, keepdims=True)
+        likely = logits[rows, targets] - np.log(total[:, 0])
+        gradient = (seen.T @ (share[:, None] * (raised / total - truth))).astype(np.float64)
+        gradient[:-1] += penalty * table[:-1]
+        # The constant is hardly held, so that a class without cells ends somewhere.
+        gradient[-1] += _HELD * table[-1]
+        held = penalty * (table[:-1] ** 2).sum() + _HELD * (table[-1] ** 2).sum()
+        return float(-(share * likely).sum(dtype=np.float64) + held / 2), gradient.ravel()
 
-    def solve(self, rows: NDArray[np.bool_], penalty: float) -> _Solved:
-        weight, truth = self.weight[rows], self.truth[rows]
-        bias = weight @ truth / weight.sum()
-        if self.gram is not None:
-            system = self.gram[np.ix_(rows, rows)]
-            system[np.diag_indices(len(system))] += penalty * weight.sum() / weight
-            dual = _solve(system, truth - bias)
-            return _Solved(self.seen[rows].T @ dual, bias)
-        assert self.whole is not None
-        system = self.whole.copy()
-        if not rows.all():
-            key = rows.tobytes()
-            if key not in self.parts:
-                self.parts[key] = self._moments(~rows)
-            system -= self.parts[key]
-        system[np.diag_indices(len(system))] += penalty * weight.sum()
-        return _Solved(_solve(system, self.seen[rows].T @ (weight[:, None] * (truth - bias))), bias)
-
-    def of(self, rows: NDArray[np.bool_], solved: _Solved) -> Values:
-        return self.seen[rows] @ solved.weight + solved.bias
-
-    def _moments(self, rows: NDArray[np.bool_]) -> Values:
-        half = self.seen[rows] * np.sqrt(self.weight[rows]).astype(np.float32)[:, None]
-        return (half.T @ half).astype(np.float64)
-
-
-def _solve(system: Values, right: Values) -> Values:
-    factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
-    solved: Values = cho_solve(factor, right, check_finite=False)
+    first = np.zeros((seen.shape[1], classes)) if start is None else start
+    found = minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _MOST_STEPS, "maxcor": 10})
+    solved: Values = found.x.reshape(-1, classes)
     return solved
 
 
-def _balanced(targets: NDArray[np.int_], classes: int, weights: ArrayLike | None) -> Values:
-    own = np.ones(len(targets)) if weights is None else np.asarray(weights, dtype=float)
+def _judged(
+    seen: Features, targets: NDArray[np.int_], own: Values, balanced: Values, parts: NDArray[np.int_], classes: int
+) -> tuple[float, float, Values]:
+    """The penalty under which patients that were set aside are most likely, with its temperature and offsets (K,)."""
+    unseen = np.zeros((len(PENALTIES), len(targets), classes))
+    for part in np.unique(parts):
+        held = parts == part
+        start = None
+        for scores, penalty in zip(unseen, PENALTIES, strict=True):
+            start = _fitted(seen[~held], targets[~held], balanced[~held], classes, penalty, start)
+            scores[held] = seen[held] @ start
+    curves = [_calibrated(scores, targets, own) for scores in unseen]
+    best = int(np.argmin([surprise for surprise, _, _ in curves]))
+    return PENALTIES[best], curves[best][1], curves[best][2]
+
+
+def _balanced(targets: NDArray[np.int_], classes: int, own: Values) -> Values:
     total = np.bincount(targets, own, classes)
-    balanced = own * (own.sum() / np.maximum(total, 1e-9))[targets] ** BALANCE
-    # A weight of 0 means that a cell is not there; the dual divides by it.
-    return np.maximum(balanced / balanced.mean(), 1e-6)
+    balanced: Values = own * (own.sum() / np.maximum(total, 1e-9))[targets] ** BALANCE
+    return balanced
 
 
 def _parts(groups: NDArray[Any], targets: NDArray[np.int_], seed: int) -> NDArray[np.int_] | None:
@@ -209,40 +230,20 @@ def _parts(groups: NDArray[Any], targets: NDArray[np.int_], seed: int) -> NDArra
     return part_of[of_cell] if len(np.unique(part_of)) > 1 else None
 
 
-def _chosen(ridge: _Ridge, parts: NDArray[np.int_]) -> tuple[float, Values]:
-    """The penalty whose scores of patients that were set aside err least, and these scores (n, K)."""
-    best: tuple[float, float, Values] | None = None
-    for penalty in PENALTIES:
-        unseen = np.zeros_like(ridge.truth)
-        for part in np.unique(parts):
-            held = parts == part
-            unseen[held] = ridge.of(held, ridge.solve(~held, penalty))
-        error = float((ridge.weight[:, None] * (unseen - ridge.truth) ** 2).sum())
-        if best is None or error < best[0]:
-            best = error, penalty, unseen
-    assert best is not None
-    return best[1], best[2]
-
-
-def _calibrated(scores: Values, targets: NDArray[np.int_], weights: ArrayLike | None) -> tuple[float, Values]:
-    """Temperature and offsets (K,) under which these scores (n, K) make these classes most likely."""
-    own = np.ones(len(targets)) if weights is None else np.asarray(weights, dtype=float)
+def _calibrated(scores: Values, targets: NDArray[np.int_], own: Values) -> tuple[float, float, Values]:
+    """How surprising these classes are at best, and the temperature and offsets (K,) under which scores (n, K) are."""
     truth = np.eye(scores.shape[1])[targets]
-    total = own.sum()
 
     def loss(curve: Values) -> tuple[float, Values]:
         temperature, offset = np.exp(curve[0]), curve[1:]
         chance = _softmax(temperature * scores + offset)
         likely = np.log(np.maximum(chance[np.arange(len(targets)), targets], 1e-12))
         wrong = own[:, None] * (chance - truth)
-        gradient = np.concatenate([[temperature * (wrong * scores).sum()], wrong.sum(axis=0) + _BELIEF * offset / 10])
-        gradient[0] += _BELIEF * (curve[0] - np.log(_STEEP))
-        value = -own @ likely + _BELIEF * (curve[0] - np.log(_STEEP)) ** 2 / 2 + _BELIEF * (offset**2).sum() / 20
-        return value / total, gradient / total
+        gradient = np.concatenate([[temperature * (wrong * scores).sum()], wrong.sum(axis=0)]) + _BELIEF * curve
+        return float((-own @ likely + _BELIEF * (curve**2).sum() / 2) / own.sum()), gradient / own.sum()
 
-    start = np.concatenate([[np.log(_STEEP)], np.zeros(scores.shape[1])])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200})
-    return float(np.exp(found.x[0])), found.x[1:]
+    found = minimize(loss, np.zeros(1 + scores.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 200})
+    return float(found.fun), float(np.exp(found.x[0])), found.x[1:]
 
 
 def _softmax(logits: Values) -> Values:
