@@ -92,7 +92,7 @@ def main() -> None:
             sys.exit(f"No Chromium on this machine: none of {', '.join(CHROMIUM_NAMES)} is on the path.")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
-            context = browser.new_context(viewport=WINDOW)  # type: ignore[arg-type]
+            context = browser.new_context(viewport=WINDOW, bypass_csp=True)  # type: ignore[arg-type]
             context.add_cookies([cookie_of(user, address)])  # type: ignore[list-item]
             page = context.new_page()
             start = time.perf_counter()

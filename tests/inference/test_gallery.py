@@ -271,3 +271,17 @@ def test_saved_labels_are_learned_from(study: Study, image: SmearImage, client: 
     assert answer.status_code == 202 and told == ["Cell type"]
     assert [head["state"] for head in answer.json()["heads"]] == ["none", "none"]
     assert send(client, "api-gallery-labelled", study, {"groups": "all"}).status_code == 400
+
+
+def test_the_crops_kept_longest_unused_go(
+    study: Study, image: SmearImage, client: Client, monkeypatch: Any, settings: Any
+) -> None:
+    settings.CROP_CACHE_GIB = 0
+    monkeypatch.setattr(kept_crops, "_LOOK_AFTER", 1)
+    made = cell(image, 100, 100, 60)
+    body = {"cells": [str(made.pk)]}
+    assert len(unpack(send(client, "api-gallery-crops", study, body).content)) == 1
+    assert not list(kept_crops.folder().glob("*/*.jpg"))
+    settings.CROP_CACHE_GIB = 1
+    send(client, "api-gallery-crops", study, body)
+    assert len(list(kept_crops.folder().glob("*/*.jpg"))) == 1
