@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from annotation.crop import CROP
 from training.backbone import BackboneError
-from training.cell_features import FeatureExtractor
+from training.cell_features import FeatureExtractor, _Middle, _mixing
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +56,22 @@ def test_features_can_be_stored_as_half_numbers(extractor):
 def test_a_backbone_that_is_not_known_is_refused():
     with pytest.raises(BackboneError, match="not known"):
         FeatureExtractor("no_such_network")
+
+
+def test_texture_is_how_channels_vary_together_in_the_middle():
+    rng = np.random.default_rng(0)
+    found = torch.from_numpy(rng.normal(size=(1, 3, 8, 8)).astype(np.float32))
+    middle = _Middle.of(found)
+    values, window = found[0].flatten(1).numpy().astype(float), middle.window.numpy().astype(float)
+    covariance = np.cov(values, aweights=window, bias=True)
+    expected = covariance[np.triu_indices(3)]
+    texture = middle.texture(None).numpy()
+    assert texture * np.abs(texture) == pytest.approx(expected, abs=1e-5)
+    # The same everywhere: there is no texture, whatever the colour.
+    assert _Middle.of(torch.full((1, 3, 8, 8), 7.0)).texture(None).abs().max() < 5e-3
+
+
+def test_of_many_channels_so_many_mixtures_are_paired_always_the_same():
+    assert _mixing(40) is None
+    assert _mixing(256).shape == (40, 256)
+    assert (_mixing(256) == _mixing(256)).all()
