@@ -107,6 +107,18 @@ def test_what_waits_behind_another_is_not_sent_again(
     assert no_broker == []
 
 
+def test_work_that_is_no_job_is_looked_after_by_the_workers_of_its_queue(
+    db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(watch, "_others", [])
+    watch.also_look("interactive", lambda: looked.append("heads"))
+    Watch(["training"]).look()
+    assert looked == []
+    Watch(["interactive"]).look()
+    assert looked == ["heads"]
+
+
 def test_it_goes_on_where_the_database_is_away_for_a_while(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.JOB_SILENCE_SECONDS = 0.04
     monkeypatch.setattr(watch, "LOOK_SECONDS", 0.01)
