@@ -14,14 +14,17 @@ from inference.interactive import status_of
 _MOST = 1_000
 
 
-def changed_since(study: Study, at: datetime) -> list[UUID]:
-    """The cells of a study that people changed after a time, the last first. One query.
+def changed_since(study: Study, at: datetime) -> dict[UUID, int]:
+    """The cells of a study that people changed after a time, and the version that each has by now. One query.
 
     Asked person by person: what somebody did last is found by an index, what was done in a study is not.
     """
     people = User.objects.filter(is_active=True).values("pk")
     operations = Operation.objects.filter(user__in=people, created_at__gt=at, image__study=study)
-    return list(dict.fromkeys(operations.order_by("-created_at").values_list("cell_id", flat=True)[:_MOST]))
+    versions: dict[UUID, int] = {}
+    for cell, version in operations.order_by("-created_at").values_list("cell_id", "version")[:_MOST]:
+        versions[cell] = max(version, versions.get(cell, 0))
+    return versions
 
 
 def heads_json(study: Study) -> list[dict[str, Any]]:

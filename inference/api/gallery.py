@@ -98,14 +98,15 @@ class GalleryCounts(APIView):
 class GalleryNews(APIView):
     @extend_schema(parameters=[OpenApiParameter("since", str)], responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, study_id: int) -> Response:
-        """The cells that people changed since a time (`now` of an earlier answer), and how far the heads are that learn
-        from labels."""
+        """The cells that people changed since a time (`now` of an earlier answer), each with its version by now, and
+        how far the heads are that learn from labels."""
         study = study_for(request.user, study_id)
         now = timezone.now()
         since = parse_datetime(request.query_params.get("since", "")) or now
         # A change may be written a moment after the time that it bears.
         changed = changed_since(study, max(since, now - timedelta(hours=1)) - timedelta(seconds=10))
-        return Response({"now": now.isoformat(), "cells": [str(key) for key in changed], "heads": heads_json(study)})
+        versions = {str(key): version for key, version in changed.items()}
+        return Response({"now": now.isoformat(), "cells": versions, "heads": heads_json(study)})
 
 
 class LabelledIn(serializers.Serializer[Any]):

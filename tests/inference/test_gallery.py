@@ -256,7 +256,7 @@ def test_two_people_at_one_cell(
     assert result["status"] == "stale" and result["cell"]["labels"] == [myeloblast]
     assert list(CellLabel.objects.values_list("annotator__username", "label")) == [("theo", myeloblast)]
     news = client.get(reverse("api-gallery-news", args=[study.pk]), {"since": since}).json()
-    assert news["cells"] == [str(made.pk)]
+    assert news["cells"] == {str(made.pk): 2}
     (now,) = send(client, "api-gallery-cells", study, ids).json()["cells"]
     assert label_from_gallery(client, made, now, [promyelocyte]).status_code == 200
     (agreed,) = send(client, "api-gallery-cells", study, ids).json()["cells"]

@@ -136,7 +136,6 @@ export class Grid extends EventTarget {
     const rows = Math.ceil(this.#order.length / this.#columns);
     this.#space.style.height = `${rows * this.#rowHeight + GAP}px`;
     this.#element.style.setProperty("--tile", `${this.#size}px`);
-    this.#element.setAttribute("aria-rowcount", rows);
     this.#range = [0, 0];
     for (const [place, tile] of this.#tiles) this.#put(tile, place);
     this.#draw();
@@ -180,7 +179,7 @@ export class Grid extends EventTarget {
     // What is left over is far away: out of the page, in the hand.
     for (const tile of this.#spare) if (tile.element.isConnected) tile.element.remove();
     this.#space.append(...fresh);
-    this.#element.setAttribute("aria-activedescendant", this.focus >= 0 ? `tile-${this.focus}` : "");
+    this.#point();
     this.#tellView();
   }
 
@@ -207,7 +206,13 @@ export class Grid extends EventTarget {
 
   #mark() {
     for (const tile of this.#tiles.values()) tile.select(this.#selection.has(tile.id), tile.at === this.focus);
-    this.#element.setAttribute("aria-activedescendant", this.focus >= 0 ? `tile-${this.focus}` : "");
+    this.#point();
+  }
+
+  /** Name the tile that has the focus, where it is in the page. */
+  #point() {
+    if (this.#tiles.has(this.focus)) this.#element.setAttribute("aria-activedescendant", `tile-${this.focus}`);
+    else this.#element.removeAttribute("aria-activedescendant");
   }
 
   /** What is in view first, then the rows beyond. */

@@ -202,7 +202,9 @@ labelling.addEventListener("problems", () => {
 // --- what others and the heads do ---
 
 news.addEventListener("cells", async ({ detail }) => {
-  await cells.renew(detail.ids).catch(() => {});
+  const older = [...detail.versions].filter(([id, version]) => cells.get(id)?.version < version);
+  if (!older.length) return;
+  await cells.renew(older.map(([id]) => id)).catch(() => {});
   count(600);
 });
 
@@ -370,6 +372,13 @@ for (const button of document.querySelectorAll("[data-command]")) {
     if (event.detail && button.dataset.command !== "help") element("grid").focus({ preventScroll: true });
   });
 }
+
+// After a choice with the pointer the keys are the grid's again.
+let pointed = false;
+page.addEventListener("pointerdown", () => (pointed = true), true);
+page.addEventListener("keydown", () => (pointed = false), true);
+element("classes").addEventListener("click", ({ detail }) => detail && element("grid").focus({ preventScroll: true }));
+filters.addEventListener("change", () => pointed && element("grid").focus({ preventScroll: true }));
 
 connection.addEventListener("signed-in", () => grid.order || show());
 outbox.addEventListener("change", () => status.show(outbox));

@@ -6,7 +6,7 @@ const LATER = 10_000; // while nobody looks
 
 /**
  * Dispatches
- *   "cells"    detail {ids}     others changed these cells
+ *   "cells"    detail {versions}   which version cells have by now that somebody changed
  *   "heads"    detail {heads}   how the heads stand (inference/interactive.py)
  *   "learned"                   a head has learned: its probabilities are others now
  */
@@ -59,7 +59,7 @@ export class News extends EventTarget {
       );
       if (ok) {
         this.#since = answer.now;
-        if (answer.cells.length) this.#tell("cells", { ids: answer.cells });
+        this.#tell("cells", { versions: new Map(Object.entries(answer.cells)) });
         this.#heads(answer.heads);
       }
     } catch {

@@ -26,7 +26,7 @@ export class TileSize extends EventTarget {
     super();
     this.#slider = slider;
     this.#preferences = new Preferences(user);
-    slider.value = this.#preferences.get("gallery-tile", innerWidth < 600 ? 96 : 112);
+    slider.value = this.#preferences.get("gallery-tile", innerWidth < 600 ? 96 : innerWidth < 2000 ? 112 : 136);
     slider.addEventListener("input", () => this.#changed());
   }
 
