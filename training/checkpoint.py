@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 # Another number whenever the code means something else by a state, or goes on from it in another way.
-SCHEMA = "marrowloop.checkpoint/1"
+SCHEMA = "marrowloop.checkpoint/2"
 SECONDS = 20.0
 # Writing may take a fiftieth of the time at most: a slow disk gets longer breaks.
 LEAST_BREAK = 50.0

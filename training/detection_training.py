@@ -5,7 +5,6 @@ step's place alone. So a training that was killed and continues, and one that se
 nothing of the random numbers before.
 """
 
-import copy
 import math
 import random
 import time
@@ -27,8 +26,8 @@ from training.settings import DetectorSettings
 
 # Gradients of a first step on few images may be huge; one clipped step costs less than a lost round.
 MOST_GRADIENT = 4.0
-# The end of the schedule, where the rate is small and the weights differ little, is what stopping chooses among.
-EVALUATED_FROM = 0.6
+# Only the end of the schedule is judged on the way: before, the rate is large and the network far from done.
+JUDGED_FROM = 0.6
 # Batches among whose images those of like size are put together.
 STRETCH = 8
 
@@ -52,10 +51,9 @@ class Step:
 
 @dataclass
 class Trained:
-    """The network of the best epoch, and what led there."""
+    """The network, and what led there."""
 
     model: FasterRCNN
-    best_epoch: int
     epochs: int
     history: list[dict[str, float]] = field(default_factory=list)
 
@@ -70,12 +68,10 @@ def steps_of(images: int, epochs: int, batch: int) -> int:
     return math.ceil(images / batch) * epochs
 
 
-def evaluated(epochs: int) -> list[int]:
-    """The epochs after which stopping looks: about ten of the last ones, as looking costs time to learn."""
-    every = max(1, round(epochs * (1 - EVALUATED_FROM) / 8))
-    return [
-        e for e in range(1, epochs + 1) if e == epochs or (e > EVALUATED_FROM * epochs and (epochs - e) % every == 0)
-    ]
+def judged_after(epochs: int) -> list[int]:
+    """The epochs after which the curve has a point: about ten of the last ones, as each costs time to learn."""
+    every = max(1, round(epochs * (1 - JUDGED_FROM) / 8))
+    return [e for e in range(1, epochs + 1) if e == epochs or (e > JUDGED_FROM * epochs and (epochs - e) % every == 0)]
 
 
 class Learner:
@@ -155,15 +151,12 @@ class Place:
     position: int = 0
     losses: list[float] = field(default_factory=list)
     history: list[dict[str, float]] = field(default_factory=list)
-    best_score: float = -1.0
-    best_epoch: int | None = None
-    best_weights: dict[str, Tensor] | None = None
 
 
 def train_detector(
     model: FasterRCNN,
     samples: Sequence[Sample],
-    stop: Sequence[Sample],
+    calibrate: Sequence[Sample],
     settings: DetectorSettings,
     *,
     epochs: int,
@@ -174,7 +167,8 @@ def train_detector(
     team: Team = ALONE,
     pace: Pace | None = None,
 ) -> Trained:
-    """Train on `samples` for so many epochs; with `stop` samples, keep the epoch that does best on them.
+    """Train on `samples` for so many epochs; what the `calibrate` samples say at the end of the schedule is told, and
+    chooses nothing: the network is that of the last epoch.
 
     `tell` gets a Step after each step and {"epoch", "loss", "map_50", ...} after each epoch; `wanted` is asked
     before each step, and False ends the training with Stopped, after what was learned is kept in the checkpoint. A
@@ -193,7 +187,7 @@ def train_detector(
         checkpoint.keep({"learner": learner.state(), "place": dict(place.__dict__)})
 
     strengths = Strengths(settings.scale, settings.colour, settings.brightness)
-    looks = evaluated(epochs) if stop else []
+    looks = judged_after(epochs) if calibrate else []
     shapes = [(sample.pixels.shape[1], sample.pixels.shape[2]) for sample in samples]
     while place.epoch <= epochs:
         epoch = place.epoch
@@ -216,7 +210,7 @@ def train_detector(
             place.losses.append(loss)
             pace.stepped(len(batch), time.monotonic() - began)
             step = (epoch - 1) * per_epoch + place.position
-            eta = pace.left(steps - step, len(stop) * sum(e >= epoch for e in looks))
+            eta = pace.left(steps - step, len(calibrate) * sum(e >= epoch for e in looks))
             tell(Step(step, steps, epoch, epochs, loss, eta, pace.images_per_second))
             if place.position < per_epoch and checkpoint.due():
                 keep()
@@ -224,23 +218,18 @@ def train_detector(
         if epoch in looks:
             began = time.monotonic()
             try:
-                record |= coco_metrics(detect(model, stop, wanted, team), truth_of(stop))
+                record |= coco_metrics(detect(model, calibrate, wanted, team), truth_of(calibrate))
             except Stopped:
                 keep()
                 raise
-            pace.looked(len(stop), time.monotonic() - began)
-            if record["map"] > place.best_score:
-                place.best_score, place.best_epoch = record["map"], epoch
-                place.best_weights = copy.deepcopy(model.state_dict())
+            pace.looked(len(calibrate), time.monotonic() - began)
         place.history.append(record)
         place.epoch, place.position, place.losses = epoch + 1, 0, []
         tell(record)
         if checkpoint.due():
             keep()
-    if place.best_weights is not None:
-        model.load_state_dict(place.best_weights)
     model.eval()
-    return Trained(model, place.best_epoch or epochs, epochs, place.history)
+    return Trained(model, epochs, place.history)
 
 
 def detect(

@@ -36,7 +36,7 @@ def write_detector(
     """Write the bundle to `out`; `facts` are the rest of its card. Raises OSError where the disk refuses."""
     # Folds are refitted on all, so that all were seen.
     judged = {g for split in splits for g in split.judge} if settings.folds else set()
-    seen = judged | {g for split in splits for g in (*split.train, *split.stop)}
+    seen = judged | {g for split in splits for g in (*split.train, *split.calibrate)}
     chosen = [image for image in snapshot.images if image["group"] in seen]
     images = {image["sha256"] for image in chosen}
     if parent is not None:

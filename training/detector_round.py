@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import fmean, median, median_low
+from statistics import fmean, median_low
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from training.detection_training import (
     Stopped,
     detect,
     epochs_for,
-    evaluated,
+    judged_after,
     steps_of,
     train_detector,
     truth_of,
@@ -47,9 +47,8 @@ Tell = Callable[[dict[str, Any]], None]
 @dataclass
 class Outcome:
     """One trained split: the network, its metrics on the groups that judge (None without), and what the groups that
-    decide when to stop say of its scores: the threshold, and the curve to probabilities (None without any)."""
+    calibrate say of its scores: the threshold, and the curve to probabilities (None without any)."""
 
-    best_epoch: int
     epochs: int
     history: list[dict[str, float]]
     metrics: dict[str, float] | None
@@ -133,12 +132,11 @@ class RoundOfDetector:
                     "seed": self.seed,
                     "metrics": metrics,
                     "folds": {
-                        "splits": [{"train": s.train, "stop": s.stop, "judge": s.judge} for s in splits],
+                        "splits": [{"train": s.train, "calibrate": s.calibrate, "judge": s.judge} for s in splits],
                         "metrics": folds,
                         "note": splits[0].note,
                     },
                     "outlines": self.outlines,
-                    "best_epoch": final.best_epoch,
                     "history": final.history,
                 },
             ).id
@@ -162,13 +160,12 @@ class RoundOfDetector:
     def _cross_validate(
         self, splits: Sequence[Split], samples: dict[str, list[Sample]]
     ) -> tuple[Outcome, dict[str, float], list[dict[str, Any]], list[dict[str, Any]]]:
-        """A refit on all for the median best epoch, with what the folds say of scores; metrics out of fold, their mean
+        """A refit on all, with what the folds say of scores; metrics out of fold, their mean
         and each; last what was found on each image by the fold that it judged."""
         folds: list[dict[str, Any]] = []
         judged: list[dict[str, Any]] = []
         thresholds: list[float] = []
         curves: list[Calibration] = []
-        best: list[float] = []
         everyone = Split(tuple(samples))
         work = [self._work(split, samples) for split in (*splits, everyone)]
         for number, split in enumerate(splits):
@@ -176,15 +173,13 @@ class RoundOfDetector:
             assert outcome.metrics is not None
             folds.append({"fold": number, "seconds": round(outcome.seconds, 1), **outcome.metrics})
             judged += outcome.judged
-            best.append(outcome.best_epoch / outcome.epochs)
             if outcome.threshold is not None:
                 thresholds.append(outcome.threshold)
             if outcome.calibration is not None:
                 curves.append(Calibration(**outcome.calibration))
         images = sum(map(len, samples.values()))
-        epochs = max(1, round(median(best) * (self.settings.epochs or epochs_for(images, self.settings.batch))))
-        self._log(f"Refit on all {images} images for {epochs} epochs.")
-        final = self._train(everyone, samples, None, Work(), epochs=epochs)
+        self._log(f"Refit on all {images} images.")
+        final = self._train(everyone, samples, None, Work())
         mean = {key: fmean(fold[key] for fold in folds) for key in ("map", "map_50", "map_75", "mar")}
         final.threshold = median_low(thresholds) if thresholds else None
         final.calibration = Calibration.mean(curves).as_dict() if curves else None
@@ -192,9 +187,11 @@ class RoundOfDetector:
 
     def _work(self, split: Split, samples: dict[str, list[Sample]]) -> Work:
         """What a split costs from its beginning to its judgement."""
-        train, stop, judge = (sum(len(samples[g]) for g in part) for part in (split.train, split.stop, split.judge))
+        train, calibrate, judge = (
+            sum(len(samples[g]) for g in part) for part in (split.train, split.calibrate, split.judge)
+        )
         epochs = self.settings.epochs or epochs_for(train, self.settings.batch)
-        looks = (len(evaluated(epochs)) + 1) * stop + judge
+        looks = (len(judged_after(epochs)) + 1) * calibrate + judge
         return Work(steps_of(train, epochs, self.settings.batch), looks)
 
     def _train(
@@ -203,7 +200,6 @@ class RoundOfDetector:
         samples: dict[str, list[Sample]],
         fold: int | None,
         later: Work,
-        epochs: int | None = None,
     ) -> Outcome:
         """One run, or what an earlier process has noted of it; `later` is the work of the runs that follow."""
         before = self.checkpoint.earlier.get("run_seconds", 0.0)
@@ -212,8 +208,8 @@ class RoundOfDetector:
             "final" if fold is None else f"fold {fold}",
             lambda: self._facts() | {"run_seconds": time.monotonic() - started},
         )
-        train, stop, judge = (
-            [s for group in part for s in samples[group]] for part in (split.train, split.stop, split.judge)
+        train, calibrate, judge = (
+            [s for group in part for s in samples[group]] for part in (split.train, split.calibrate, split.judge)
         )
         if run.outcome is not None:
             return self._noted(run.outcome, train)
@@ -229,7 +225,7 @@ class RoundOfDetector:
                 "fold": fold,
                 # Epochs that are behind it.
                 "place": begun["epoch"] - 1 + begun["position"] / steps,
-                "message": f"{len(train)} images train, {len(stop)} decide when to stop, {len(judge)} judge.",
+                "message": f"{len(train)} images train, {len(calibrate)} calibrate scores, {len(judge)} judge.",
             }
         )
         if run.begun is not None:
@@ -240,7 +236,7 @@ class RoundOfDetector:
         torch.manual_seed(self.seed)
         model = starting_network(train, self.settings, self.parent, outlines=self.outlines >= LEAST_OUTLINES)
         # After the last epoch the threshold is chosen, and the judges are looked at.
-        self.pace.after = later + Work(0, len(stop) + len(judge))
+        self.pace.after = later + Work(0, len(calibrate) + len(judge))
 
         def tell(what: Step | dict[str, float]) -> None:
             if isinstance(what, Step):
@@ -251,11 +247,11 @@ class RoundOfDetector:
             else:
                 self.tell({"event": "epoch", "fold": fold, **what})
 
-        epochs = epochs or self.settings.epochs or epochs_for(len(train), self.settings.batch)
+        epochs = self.settings.epochs or epochs_for(len(train), self.settings.batch)
         trained = train_detector(
             model,
             train,
-            stop,
+            calibrate,
             self.settings,
             epochs=epochs,
             seed=self.seed,
@@ -266,16 +262,15 @@ class RoundOfDetector:
             pace=self.pace,
         )
         threshold = calibration = None
-        if stop:
-            seen = detect(model, stop, self.wanted, self.team)
-            calibration = fit_calibration(seen, truth_of(stop))
-            threshold = best_threshold(calibration.applied(seen), truth_of(stop))
+        if calibrate:
+            seen = detect(model, calibrate, self.wanted, self.team)
+            calibration = fit_calibration(seen, truth_of(calibrate))
+            threshold = best_threshold(calibration.applied(seen), truth_of(calibrate))
         found = detect(model, judge, self.wanted, self.team)
         metrics = coco_metrics(found, truth_of(judge)) if judge else None
         if metrics:
             self._log(f"Judged on {len(judge)} images: map {metrics['map']:.3f}, map_50 {metrics['map_50']:.3f}.")
         outcome = Outcome(
-            trained.best_epoch,
             trained.epochs,
             trained.history,
             metrics,

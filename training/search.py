@@ -1,6 +1,6 @@
 """The search for settings: before a round trains, trials try others and the best are taken.
 
-**What a trial is.** The groups that train the round, and those that stop it, are parted once more
+**What a trial is.** The groups that train the round, and those that calibrate it, are parted once more
 (training/search_split.py): a quarter of them compares the trials, the others train them. The groups that judge the
 round take no part, and no file of theirs is opened. A trial trains half the round's schedule with the settings that
 it drew (training/search_space.py): learning rate, momentum, weight decay, warmup share, epochs, and the strengths of

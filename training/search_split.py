@@ -31,7 +31,7 @@ def inner_split(
     settings: DetectorSettings,
     parent: Mapping[str, Any] | None = None,
 ) -> InnerSplit:
-    """Part the groups that train the round, and those that stop it, once more; those that judge it take no part.
+    """Part the groups that train the round, and those that calibrate it, once more; those that judge it take no part.
 
     `parent` is the card of the bundle that the round starts from. Trials start from it too where enough groups are
     unknown to it, which then compare the trials; otherwise they start from scratch: what a network has learned by

@@ -1,4 +1,4 @@
-"""Which groups train, which decide when to stop, and which judge. A group (patient) is never in two of them."""
+"""Which groups train, which calibrate scores, and which judge. A group (patient) is never in two of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Any
 from annotation.folds import fold_of
 from training.settings import HOLDOUT_FOLDS, DetectorSettings
 
-# About one training group in so many decides when to stop; it never judges.
-STOPPING_SHARE = 8
+# About one training group in so many calibrates scores and chooses their threshold; it never judges.
+CALIBRATING_SHARE = 8
 
 
 class SplitError(ValueError):
@@ -17,21 +17,21 @@ class SplitError(ValueError):
 
 @dataclass(frozen=True)
 class Split:
-    """Names of groups. `judge` is empty where nothing judges, `stop` where the schedule is fixed."""
+    """Names of groups. `judge` is empty where nothing judges, `calibrate` where scores stay as they are."""
 
     train: tuple[str, ...]
-    stop: tuple[str, ...] = ()
+    calibrate: tuple[str, ...] = ()
     judge: tuple[str, ...] = ()
     note: str = ""
 
     def __post_init__(self) -> None:
-        parts = (set(self.train), set(self.stop), set(self.judge))
+        parts = (set(self.train), set(self.calibrate), set(self.judge))
         if sum(map(len, parts)) != len(set().union(*parts)):
             raise SplitError("A patient stands in two parts of the split.")
 
 
 def holdout(images: Sequence[Mapping[str, Any]], settings: DetectorSettings) -> Split:
-    """The split of one round: fold 0 of 5 judges, a few of the other groups decide when to stop.
+    """The split of one round: fold 0 of 5 judges, a few of the other groups calibrate its scores.
 
     Raises SplitError where a fold that was asked for holds no cell, or nothing is left to train on.
     """
@@ -45,7 +45,7 @@ def holdout(images: Sequence[Mapping[str, Any]], settings: DetectorSettings) -> 
     if not reason and len(slots) < HOLDOUT_FOLDS:
         reason = f"only {len(slots)} patients or images are annotated"
     if not reason:
-        return _with_stop(rest, slots, cells, tuple(judge))
+        return _with_calibration(rest, slots, cells, tuple(judge))
     if settings.validation == "auto":
         return Split(train=tuple(slots), note=f"Nothing judges this round: {reason}.")
     raise SplitError(f"Fold {fold} cannot judge this round: {reason}.")
@@ -61,7 +61,7 @@ def crossed(images: Sequence[Mapping[str, Any]], folds: int) -> list[Split]:
         reason = _lacking(judge, rest, cells, fold)
         if reason:
             raise SplitError(f"The study cannot be cross-validated in {folds} folds: {reason}.")
-        splits.append(_with_stop(rest, slots, cells, tuple(judge)))
+        splits.append(_with_calibration(rest, slots, cells, tuple(judge)))
     return splits
 
 
@@ -86,15 +86,15 @@ def _lacking(judge: Sequence[str], rest: Sequence[str], cells: Mapping[str, int]
     return ""
 
 
-def _with_stop(
+def _with_calibration(
     rest: Sequence[str], slots: Mapping[str, int], cells: Mapping[str, int], judge: tuple[str, ...]
 ) -> Split:
     """Set a few groups with cells aside, spread over the order of arrival; none where too few are left to train."""
     candidates = [group for group in rest if cells[group]]
-    count = len(candidates) // STOPPING_SHARE
+    count = len(candidates) // CALIBRATING_SHARE
     if count == 0 and len(candidates) >= 4:
         count = 1
     step = len(candidates) / count if count else 0
-    stop = tuple(candidates[int((i + 0.5) * step)] for i in range(count))
-    note = "" if stop else "Too few patients to set any aside for stopping: the schedule is fixed."
-    return Split(tuple(group for group in rest if group not in set(stop)), stop, judge, note)
+    calibrate = tuple(candidates[int((i + 0.5) * step)] for i in range(count))
+    note = "" if calibrate else "Too few patients to set any aside for calibration: scores stay as they are."
+    return Split(tuple(group for group in rest if group not in set(calibrate)), calibrate, judge, note)

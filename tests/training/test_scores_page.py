@@ -125,7 +125,7 @@ def made(annotated_study: Study, admin: User, no_broker: Any) -> Round:
         "versions": {},
         "score_threshold": 0.55,
         "calibration": Calibration(1.0, -2.0, 1234).as_dict(),
-        "folds": {"splits": [{"train": ["a"], "stop": ["b"], "judge": ["c"]}]},
+        "folds": {"splits": [{"train": ["a"], "calibrate": ["b"], "judge": ["c"]}]},
     }
     made.bundle = Bundle.objects.create(id="abcdef123456", study=annotated_study, card=card)
     made.metrics = {"map": 0.7, "map_50": 0.95, "map_75": 0.8, "mar": 0.76}
@@ -184,7 +184,7 @@ def test_a_round_whose_detections_were_not_kept_says_so(made: Round, admin: User
 def test_a_round_that_nothing_judged_says_so(made: Round, admin: User, client_of: Any) -> None:
     made.metrics = None
     made.save()
-    made.bundle.card["folds"] = {"splits": [{"train": ["a"], "stop": [], "judge": []}]}
+    made.bundle.card["folds"] = {"splits": [{"train": ["a"], "calibrate": [], "judge": []}]}
     made.bundle.save()
     page = shown(made, client_of(admin))
     assert "Nothing judged this round" in page and "the default: no images were set aside to choose it" in page

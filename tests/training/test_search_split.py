@@ -35,7 +35,7 @@ def test_no_group_that_judges_is_in_an_inner_split(drawn: list[Any], validation:
         return
     outer = holdout(images, settings)
     assert not split.groups & set(outer.judge)
-    assert split.groups == {*outer.train, *outer.stop}
+    assert split.groups == {*outer.train, *outer.calibrate}
     assert not set(split.train) & set(split.validation)
     cells: dict[str, int] = {}
     for each in images:

@@ -1,4 +1,4 @@
-"""Patients never cross a split, and nothing that judges a model has stopped or taught it."""
+"""Patients never cross a split, and nothing that judges a model has tuned or taught it."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def test_every_group_has_one_part_in_a_split(drawn: list[tuple[int, int, int]], 
         return
     everyone = {image["group"] for image in images}
     for split in splits:
-        parts = [set(split.train), set(split.stop), set(split.judge)]
+        parts = [set(split.train), set(split.calibrate), set(split.judge)]
         assert set.union(*parts) == everyone
         assert sum(map(len, parts)) == len(everyone)
         assert split.train

@@ -32,7 +32,7 @@ def network() -> FasterRCNN:
 
 def train(
     samples: Sequence[Sample],
-    stop: Sequence[Sample] = (),
+    calibrate: Sequence[Sample] = (),
     *,
     settings: DetectorSettings = SETTINGS,
     epochs: int = 3,
@@ -44,7 +44,7 @@ def train(
     return train_detector(
         network(),
         samples,
-        stop,
+        calibrate,
         settings,
         epochs=epochs,
         seed=5,

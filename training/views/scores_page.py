@@ -29,7 +29,7 @@ def scores_context(round_: Round) -> dict[str, Any]:
         "calibrated_with": calibration.detections,
         "calibrated": calibrated,
         "knows_calibration": "calibration" in card,
-        "chosen": any(split.get("stop") for split in card.get("folds", {}).get("splits", [])),
+        "chosen": any(split.get("calibrate") for split in card.get("folds", {}).get("splits", [])),
     }
     judgement = Judgement.objects.filter(round=round_).first()
     if judgement is None:
