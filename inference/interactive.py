@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
@@ -137,6 +137,9 @@ def retrain(study_id: int, group_id: int) -> bool:
                 return False
             labelled, cells, reason = _retrain(group)
             head.update(learned=asked, finished_at=timezone.now(), labelled=labelled, cells=cells, reason=reason)
+    except OperationalError:
+        # The database was away, or somebody changed the same rows: it is still to be done (send_lost).
+        raise
     except Exception as error:
         # The next label tries again; until then nobody waits for what will not come.
         head.update(learned=asked, finished_at=timezone.now(), reason=f"The heads could not be retrained: {error}")

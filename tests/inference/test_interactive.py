@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from annotation.models import Cell, CellLabel, Label, LabelGroup, Study
@@ -202,12 +202,12 @@ def test_a_message_that_was_lost_is_sent_again_with_the_next_label(ask: Callable
 def test_without_a_queue_labels_are_kept_and_learned_later(
     study: Study, cell_type: LabelGroup, ask: Callable[[], None], told: list[Any], monkeypatch: pytest.MonkeyPatch
 ):
-    from kombu.exceptions import OperationalError
+    from kombu.exceptions import OperationalError as BrokerError
 
     from config.celery import app
 
     def away(*_: Any, **__: Any) -> None:
-        raise OperationalError
+        raise BrokerError
 
     with monkeypatch.context() as patch:
         patch.setattr(app, "send_task", away)
@@ -230,6 +230,27 @@ def test_a_mistake_is_said_and_not_tried_for_ever(
         retrain(study.pk, cell_type.pk)
     assert status_of(study, cell_type).sentence == "The heads could not be retrained: no such matrix"
     assert not retrain(study.pk, cell_type.pk)
+
+
+def test_a_database_that_was_away_for_a_moment_is_asked_again(
+    study: Study,
+    cell_type: LabelGroup,
+    cells: list[Cell],
+    label_cell: Label_,
+    ask: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    label_some(cells, label_cell)
+    ask()
+
+    def away(group: LabelGroup) -> Any:
+        raise OperationalError("deadlock detected")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(interactive, "_retrain", away)
+        with pytest.raises(OperationalError):
+            retrain(study.pk, cell_type.pk)
+    assert retrain(study.pk, cell_type.pk) and probabilities("Promyelocyte")
 
 
 def test_cells_without_features_get_them_by_a_job_and_are_judged_then(
