@@ -4,6 +4,7 @@ A list from which people label must not move under their hands: so the browser i
 bytes a cell, and fetches what it shows of it.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from annotation.models import Cell, Label, Study
 from inference.agreement import model_disputes
 from inference.cell_looks import alike, looks_of, outlying
-from inference.gallery_query import BY_LOOKS, BY_PROBABILITY, GalleryQuery
+from inference.gallery_query import APPLIES, BY_LOOKS, BY_PROBABILITY, GalleryQuery
 from inference.models import CellProbability
 from inference.packed_ids import Ids, packed, places, unpacked
 
@@ -27,8 +28,13 @@ def order(study: Study, query: GalleryQuery, viewer: int) -> bytes:
     """The packed ids of the cells that were asked for, in their order; at most MOST. Cells of which an order knows
     nothing come last, the newest first."""
     of = query.of_label(study)
-    cells = query.cells(study, viewer, of)
     try:
+        if query.sort == "disputed" and query.agreement == "model":
+            # One look at what is disputed serves both.
+            cells = replace(query, agreement="").cells(study, viewer, of)
+            disputed = model_disputes(study, viewer, of).filter(figure__gt=APPLIES)
+            return _by_figure(cells, disputed.values("cell").annotate(most=Max("figure")), others=False)
+        cells = query.cells(study, viewer, of)
         if query.sort in BY_PROBABILITY:
             return _by_figure(cells, _figures(study, query.sort, viewer, of))
         if query.sort in BY_LOOKS:
@@ -76,13 +82,14 @@ def _packed(cells: "QuerySet[Cell]") -> bytes:
     return packed(sql, parameters)
 
 
-def _by_figure(cells: "QuerySet[Cell]", figures: "QuerySet[Any, Any]") -> bytes:
-    """Joined by hand: as a subquery for each cell it would take ten times as long."""
+def _by_figure(cells: "QuerySet[Cell]", figures: "QuerySet[Any, Any]", *, others: bool = True) -> bytes:
+    """Cells by their figures, and the others after them. Joined by hand: as a subquery for each cell it would take ten
+    times as long."""
     ours, our_parameters = cells.values("pk", "created_at").query.sql_with_params()
     theirs, their_parameters = figures.query.sql_with_params()
     return packed(
         f"SELECT ours.id FROM ({ours}) AS ours(id, created_at)"
-        f" LEFT JOIN ({theirs}) AS theirs(id, figure) ON theirs.id = ours.id"
+        f" {'LEFT' if others else 'INNER'} JOIN ({theirs}) AS theirs(id, figure) ON theirs.id = ours.id"
         f" ORDER BY theirs.figure DESC NULLS LAST, ours.created_at DESC, ours.id LIMIT {MOST}",
         [*our_parameters, *their_parameters],
     )
