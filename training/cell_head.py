@@ -36,7 +36,9 @@ BALANCE = 0.5
 # Weight of the belief that temperature is 1 and offsets are 0, which few cells should not overthrow; in cells.
 _BELIEF = 1.0
 _MOST_STEPS = 200
+# Penalty on the constants, so that that of a class without cells ends somewhere.
 _HELD = 1e-6
+# Of the iteration on a subspace.
 _ROUNDS = 8
 
 
@@ -115,10 +117,10 @@ def fit_head(
     seen = np.concatenate([centred @ directions, np.ones((len(table), 1), np.float32)], axis=1)
     balanced = _balanced(wanted, count, own)
     parts = _parts(names, wanted, seed)
-    penalty, temperature, offset = _USUAL, 1.0, np.zeros(count)
+    penalty, temperature, offset, start = _USUAL, 1.0, np.zeros(count), None
     if parts is not None:
-        penalty, temperature, offset = _judged(seen, wanted, own, balanced, parts, count)
-    fitted = _fitted(seen, wanted, balanced, count, penalty)
+        penalty, temperature, offset, start = _judged(seen, wanted, own, balanced, parts, count)
+    fitted = _fitted(seen, wanted, balanced, count, penalty, start)
     weight = directions.astype(np.float64) @ fitted[:-1]
     return Head(
         np.ascontiguousarray(weight, dtype=np.float32),
@@ -174,7 +176,6 @@ def _fitted(
         likely = logits[rows, targets] - np.log(total[:, 0])
         gradient = (seen.T @ (share[:, None] * (raised / total - truth))).astype(np.float64)
         gradient[:-1] += penalty * table[:-1]
-        # The constant is hardly held, so that a class without cells ends somewhere.
         gradient[-1] += _HELD * table[-1]
         held = penalty * (table[:-1] ** 2).sum() + _HELD * (table[-1] ** 2).sum()
         return float(-(share * likely).sum(dtype=np.float64) + held / 2), gradient.ravel()
@@ -187,18 +188,22 @@ def _fitted(
 
 def _judged(
     seen: Features, targets: NDArray[np.int_], own: Values, balanced: Values, parts: NDArray[np.int_], classes: int
-) -> tuple[float, float, Values]:
-    """The penalty under which patients that were set aside are most likely, with its temperature and offsets (K,)."""
+) -> tuple[float, float, Values, Values]:
+    """The penalty under which patients that were set aside are most likely, with its temperature, offsets (K,) and the
+    mean of its weights (D + 1, K), which those of all cells are near."""
     unseen = np.zeros((len(PENALTIES), len(targets), classes))
+    means = np.zeros((len(PENALTIES), seen.shape[1], classes))
+    count = len(np.unique(parts))
     for part in np.unique(parts):
         held = parts == part
         start = None
-        for scores, penalty in zip(unseen, PENALTIES, strict=True):
+        for scores, mean, penalty in zip(unseen, means, PENALTIES, strict=True):
             start = _fitted(seen[~held], targets[~held], balanced[~held], classes, penalty, start)
             scores[held] = seen[held] @ start
+            mean += start / count
     curves = [_calibrated(scores, targets, own) for scores in unseen]
     best = int(np.argmin([surprise for surprise, _, _ in curves]))
-    return PENALTIES[best], curves[best][1], curves[best][2]
+    return PENALTIES[best], curves[best][1], curves[best][2], means[best]
 
 
 def _balanced(targets: NDArray[np.int_], classes: int, own: Values) -> Values:
