@@ -129,5 +129,5 @@ def keep(classified: Classified) -> list[str]:
         strange += sorted(set(names) - set(found))
         if found:
             table = np.stack([told[name] for name in found], axis=1)
-            write_probabilities(classified.study.pk, classified.cells, [(list(found.values()), table)], bundle.pk)
+            write_probabilities(classified.cells, [(list(found.values()), table)], bundle.pk)
     return strange

@@ -168,7 +168,7 @@ def _retrain(group: LabelGroup) -> tuple[int, int, str]:
         fitted = fit_head(features[lesson.rows], lesson.targets, None, patients, seed=SEED)
         labels, columns = list(lesson.columns), list(lesson.columns.values())
         tables.append((labels, fitted.probabilities(features)[:, columns]))
-    write_probabilities(study.pk, cells, tables, INTERACTIVE, forget=own)
+    write_probabilities(cells, tables, INTERACTIVE, forget=own)
     return len({row for lesson in lessons for row in lesson.rows.tolist()}), len(cells), ""
 
 

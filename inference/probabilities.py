@@ -20,10 +20,10 @@ FROM fresh_probability fresh JOIN annotation_cell cell ON cell.id = fresh.cell_i
 ON CONFLICT (cell_id, label_id) DO UPDATE SET probability = excluded.probability, bundle = excluded.bundle
 WHERE abs(kept.probability - excluded.probability) > %s OR kept.bundle <> excluded.bundle
 """
+# A label is of one study, and so are its cells.
 _FORGET = """
-DELETE FROM inference_cellprobability kept USING annotation_cell cell, annotation_smearimage image
-WHERE kept.label_id = ANY(%s) AND cell.id = kept.cell_id AND image.id = cell.image_id AND image.study_id = %s
-AND NOT EXISTS (
+DELETE FROM inference_cellprobability kept
+WHERE kept.label_id = ANY(%s) AND NOT EXISTS (
     SELECT FROM fresh_probability fresh WHERE fresh.cell_id = kept.cell_id AND fresh.label_id = kept.label_id
 )
 """
@@ -31,7 +31,6 @@ AND NOT EXISTS (
 
 @transaction.atomic
 def write_probabilities(
-    study_id: int,
     cells: Sequence[UUID],
     tables: Sequence[tuple[Sequence[int], NDArray[np.floating]]],
     bundle: str,
@@ -55,7 +54,7 @@ def write_probabilities(
                     )
         cursor.execute("ANALYZE fresh_probability")
         if forget:
-            cursor.execute(_FORGET, [list(forget), study_id])
+            cursor.execute(_FORGET, [list(forget)])
         cursor.execute(_WRITE, [bundle, SAME])
         # The caller's transaction may write more than once.
         cursor.execute("DROP TABLE fresh_probability")
