@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from training.backbone import PyramidBackbone, freeze_norms, build_body
+from training.backbone import PyramidBackbone, build_body, freeze_norms
 from training.folded_norm import FoldedNorm, fold_norms
 
 
