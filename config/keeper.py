@@ -57,6 +57,8 @@ def die_with_parent(death: signal.Signals, parent: int | None = None) -> Callabl
     parent = parent or os.getpid()
 
     def ask_the_kernel() -> None:
+        # A shell's background jobs begin deaf to SIGINT and SIGQUIT, and so would what they start.
+        signal.signal(death, signal.SIG_DFL)
         pr_set_pdeathsig = 1
         libc.prctl(pr_set_pdeathsig, int(death))
         if os.getppid() != parent:

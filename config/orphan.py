@@ -19,9 +19,14 @@ def end_when_orphaned(look: float = LOOK_SECONDS, grace: float = GRACE_SECONDS) 
 
     The kernel says so once, by a signal: Celery and gunicorn turn it into an exception, which is lost where it is
     raised in a callback or while they begin. Returns None, and does nothing, where no supervisor started this process.
+    Ends it at once where the supervisor has gone already.
     """
     supervisor = int(os.environ.get(SUPERVISOR, "0"))
-    if not supervisor or os.getppid() != supervisor:
+    if not supervisor:
+        return None
+    if os.getppid() != supervisor:
+        if not _lives(supervisor):
+            raise SystemExit("Whoever started this has ended.")
         return None
 
     def watch() -> None:
@@ -36,3 +41,13 @@ def end_when_orphaned(look: float = LOOK_SECONDS, grace: float = GRACE_SECONDS) 
     thread = threading.Thread(target=watch, name="orphan watch", daemon=True)
     thread.start()
     return thread
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,6 +1,7 @@
 """What ./run started ends after it, deaf to the kernel's word or not; what nobody supervises goes on."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import psutil
 import pytest
 
 from config.embedded import REPOSITORY
+from config.keeper import die_with_parent
 from config.orphan import SUPERVISOR, end_when_orphaned
 from tests.config.conftest import wait_until
 
@@ -59,6 +61,27 @@ def test_what_nobody_supervises_is_left_alone(monkeypatch: pytest.MonkeyPatch) -
     # The word of a supervisor further up is not about this process.
     monkeypatch.setenv(SUPERVISOR, str(os.getpid()))
     assert end_when_orphaned() is None
+
+
+def test_who_begins_after_the_supervisor_has_ended_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    monkeypatch.setenv(SUPERVISOR, str(gone.pid))
+    with pytest.raises(SystemExit):
+        end_when_orphaned()
+
+
+def test_a_child_hears_its_death_signal_though_a_shells_background_job_does_not() -> None:
+    """Where ./run was started with & by a script, SIGQUIT is ignored, and stays so over exec."""
+    code = "import signal; print(signal.getsignal(signal.SIGQUIT) is signal.SIG_DFL)"
+    kept = signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    try:
+        command = [sys.executable, "-c", code]
+        plain = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        mended = subprocess.run(command, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent(signal.SIGQUIT))
+    finally:
+        signal.signal(signal.SIGQUIT, kept)
+    assert (plain.stdout, mended.stdout) == ("False\n", "True\n")
 
 
 def _lives(pid: int) -> bool:
