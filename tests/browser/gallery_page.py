@@ -55,6 +55,10 @@ class GalleryPage:
         expect(self.page.locator(".tile.is-unsaved")).to_have_count(0)
         expect(self.page.locator("#save-status")).to_have_attribute("data-status", "saved")
 
+    def said(self, text: str) -> None:
+        """What is labelled is told once it is known which cells those are, and only then on its way."""
+        expect(self.page.locator("#hint")).to_contain_text(text)
+
     def choose(self, name: str, option: str) -> None:
         self.page.get_by_label(name, exact=True).select_option(label=option)
         self.ready()

@@ -108,6 +108,7 @@ def test_everything_by_keyboard(cells: list[Cell], annotator: User, gallery: Any
     expect(page.page.get_by_role("listbox", name="Cells")).to_be_focused()
     # Where nothing is selected, the cell with the focus is labelled, and the next one is at hand.
     page.press("End", "1")
+    page.said("Myeloblast: 1 cell.")
     page.saved()
     assert [each.label.name for each in CellLabel.objects.filter(cell=cells[47])] == ["Myeloblast"]
     page.press("Home", "ArrowRight", "x", "ArrowRight", "Space", "Shift+ArrowRight")
@@ -124,6 +125,7 @@ def test_everything_by_keyboard(cells: list[Cell], annotator: User, gallery: Any
     page.saved()
     assert labels()["Myelocyte", "anna"] == 2
     page.press("Delete")
+    page.said("No label: 1 cell.")
     page.saved()
     assert labels()["Myelocyte", "anna"] == 1
 
