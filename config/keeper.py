@@ -57,8 +57,10 @@ def die_with_parent(death: signal.Signals, parent: int | None = None) -> Callabl
     parent = parent or os.getpid()
 
     def ask_the_kernel() -> None:
-        # A shell's background jobs begin deaf to SIGINT and SIGQUIT, and so would what they start.
-        signal.signal(death, signal.SIG_DFL)
+        # A shell's background jobs begin deaf to SIGINT and SIGQUIT, and so would what they start. Nobody is deaf to
+        # SIGKILL, and the kernel refuses to be told so.
+        if death != signal.SIGKILL:
+            signal.signal(death, signal.SIG_DFL)
         pr_set_pdeathsig = 1
         libc.prctl(pr_set_pdeathsig, int(death))
         if os.getppid() != parent:

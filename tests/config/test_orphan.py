@@ -71,6 +71,11 @@ def test_who_begins_after_the_supervisor_has_ended_ends_at_once(monkeypatch: pyt
         end_when_orphaned()
 
 
+@pytest.mark.parametrize("death", [signal.SIGTERM, signal.SIGKILL])
+def test_a_child_may_be_given_any_death(death: signal.Signals) -> None:
+    assert subprocess.run(["true"], preexec_fn=die_with_parent(death)).returncode == 0
+
+
 def test_a_child_hears_its_death_signal_though_a_shells_background_job_does_not() -> None:
     """Where ./run was started with & by a script, SIGQUIT is ignored, and stays so over exec."""
     code = "import signal; print(signal.getsignal(signal.SIGQUIT) is signal.SIG_DFL)"
