@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from annotation.models import Cell, Patient, SmearImage, Study
-from tests.labelled_cells import cell_type, label_cell, make_field
+from annotation.models import Cell, LabelGroup, Patient, SmearImage, Study
+from tests.labelled_cells import BLUE, RED, cell_type, label_cell, make_field, near
 from training.bundle import write_bundle
 from training.models import Round
 
@@ -147,3 +148,16 @@ def signals() -> Iterator[None]:
     yield
     for number, handler in kept.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def labelled_study(
+    study: Study, cell_type: LabelGroup, make_field: Callable[..., list[Cell]], label_cell: Callable[..., None]
+) -> Study:
+    """Of six patients a field of four cells each: promyelocytes are red, myeloblasts blue."""
+    rng = np.random.default_rng(7)
+    for patient in range(6):
+        cells = make_field(study, f"P{patient}", [near((RED, BLUE)[index % 2], rng) for index in range(4)])
+        for index, cell in enumerate(cells):
+            label_cell(cell, ("Promyelocyte", "Myeloblast")[index % 2])
+    return study

@@ -5,30 +5,17 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 from django.core.management import call_command
 
-from annotation.models import Cell, LabelGroup, Study
+from annotation.models import Cell, Study
 from inference.cell_feature_jobs import launch
 from inference.models import CellFeatures
 from inference.tasks import compute_cell_features
-from tests.labelled_cells import BLUE, RED, near
+from tests.labelled_cells import BLUE, RED
 from training.models import JobState, Kind, Round
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def labelled_study(
-    study: Study, cell_type: LabelGroup, make_field: Callable[..., list[Cell]], label_cell: Callable[..., None]
-) -> Study:
-    rng = np.random.default_rng(7)
-    for patient in range(6):
-        cells = make_field(study, f"P{patient}", [near((RED, BLUE)[index % 2], rng) for index in range(4)])
-        for index, cell in enumerate(cells):
-            label_cell(cell, ("Promyelocyte", "Myeloblast")[index % 2])
-    return study
 
 
 @pytest.mark.slow

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
 from annotation.models import Cell, Label, LabelGroup, SmearImage, Study
-from tests.labelled_cells import BLUE, RED, near
+from tests.labelled_cells import RED
 from training.classifier_freeze import freeze_labelled
 from training.classifier_target import Target, TargetError
 from training.freeze import RoundRefused
@@ -24,19 +23,6 @@ from training.unchanged import RoundUnchanged
 
 pytestmark = pytest.mark.django_db
 PROMYELOCYTE = Target("Cell type", "Promyelocyte")
-
-
-@pytest.fixture
-def labelled_study(
-    study: Study, cell_type: LabelGroup, make_field: Callable[..., list[Cell]], label_cell: Callable[..., None]
-) -> Study:
-    """Of six patients a field of four cells each: promyelocytes are red, myeloblasts blue."""
-    rng = np.random.default_rng(7)
-    for patient in range(6):
-        cells = make_field(study, f"P{patient}", [near((RED, BLUE)[index % 2], rng) for index in range(4)])
-        for index, cell in enumerate(cells):
-            label_cell(cell, ("Promyelocyte", "Myeloblast")[index % 2])
-    return study
 
 
 @pytest.fixture

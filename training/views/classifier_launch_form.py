@@ -9,10 +9,10 @@ from training.classifier_folds import FOLDS
 from training.classifier_settings import resolve_classifier_settings
 from training.classifier_target import Target, TargetError
 from training.selection import ALL, Selection
-from training.settings import SettingsError, parse_assignments
+from training.views.round_form import RoundForm
 
 
-class ClassifierLaunchForm(forms.Form):
+class ClassifierLaunchForm(RoundForm):
     """What an admin decides about a classifier's round; everything else keeps its default."""
 
     target = forms.ChoiceField(
@@ -49,8 +49,6 @@ class ClassifierLaunchForm(forms.Form):
 
     def __init__(self, study: Study, data: QueryDict | None = None) -> None:
         super().__init__(data, label_suffix="")
-        # Shown once there is something to override.
-        self.unchanged = False
         groups = list(LabelGroup.objects.filter(study=study).prefetch_related("labels"))
         self._targets: dict[str, Target] = {}
         offered: list[Any] = []
@@ -65,37 +63,13 @@ class ClassifierLaunchForm(forms.Form):
                 choices.append((f"label-{label.pk}", label.name))
             if own:
                 offered.append((group.name, choices))
-        self._offer("target", offered)
+        self.offer("target", offered)
         labelled = Cell.objects.filter(image__study=study, labels__isnull=False).confirmed()
         patients = Patient.objects.filter(study=study, images__cells__in=labelled).distinct()
-        self._offer("patients", [(code, code) for code in patients.values_list("code", flat=True)])
+        self.offer("patients", [(code, code) for code in patients.values_list("code", flat=True)])
 
-    def _offer(self, name: str, choices: list[Any]) -> None:
-        field = self.fields[name]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = choices
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        try:
-            resolve_classifier_settings(self.settings())
-        except SettingsError as error:
-            self.add_error("other", str(error))
-        return cleaned
-
-    @property
-    def always(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.ALWAYS]
-
-    @property
-    def more(self) -> list[forms.BoundField]:
-        """The fields that most rounds leave alone; those that offer nothing to choose are left out."""
-        rest = [field for field in self if field.name not in (*self.ALWAYS, "again")]
-        return [field for field in rest if getattr(field.field, "choices", True)]
-
-    @property
-    def more_is_used(self) -> bool:
-        return any(field.errors or field.value() not in (None, "", "0", 0, [], ALL) for field in self.more)
+    def check_settings(self) -> None:
+        resolve_classifier_settings(self.settings())
 
     def chosen_target(self) -> Target:
         """Of a valid form. Raises TargetError where the label has gone meanwhile."""
@@ -106,8 +80,7 @@ class ClassifierLaunchForm(forms.Form):
 
     def settings(self) -> dict[str, Any]:
         """The settings that differ from the defaults. Raises SettingsError for a line that is none."""
-        lines = (line.strip() for line in self.cleaned_data.get("other", "").splitlines())
-        given: dict[str, Any] = dict(parse_assignments([line for line in lines if line]))
+        given = self.written_settings()
         if self.cleaned_data.get("folds"):
             given["folds"] = int(self.cleaned_data["folds"])
         return given

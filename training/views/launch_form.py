@@ -10,7 +10,8 @@ from annotation.models import Label, Patient, SmearImage, Study
 from training.models import Bundle, Round
 from training.parent_choice import AUTO
 from training.selection import ALL, Selection
-from training.settings import SettingsError, parse_assignments, resolve_settings
+from training.settings import resolve_settings
+from training.views.round_form import RoundForm
 
 NONE = "none"
 # Values of the choice that cross-validates begin so; the number of folds follows.
@@ -21,7 +22,7 @@ FOLDS = [k for k in DIVISORS if k <= 10]
 OFFERED = 20
 
 
-class LaunchForm(forms.Form):
+class LaunchForm(RoundForm):
     """What an admin decides about a round; everything else keeps its default."""
 
     images = forms.ChoiceField(
@@ -81,46 +82,19 @@ class LaunchForm(forms.Form):
         """`settings` are those that the text of other settings begins with."""
         lines = "\n".join(f"{name}={value}" for name, value in (settings or {}).items())
         super().__init__(data, label_suffix="", initial={"other": lines})
-        # Shown once there is something to override.
-        self.unchanged = False
-        self._choices("parent", [(AUTO, "The bundle in use"), (NONE, "Scratch"), *_starts(study, user)])
+        self.offer("parent", [(AUTO, "The bundle in use"), (NONE, "Scratch"), *_starts(study, user)])
         patients = Patient.objects.filter(study=study, images__state__in=SmearImage.FINISHED).distinct()
-        self._choices("patients", [(code, code) for code in patients.values_list("code", flat=True)])
+        self.offer("patients", [(code, code) for code in patients.values_list("code", flat=True)])
         labels = Label.objects.filter(group__study=study).order_by("group__order", "order", "pk")
-        self._choices("labels", [(name, name) for name in dict.fromkeys(labels.values_list("name", flat=True))])
+        self.offer("labels", [(name, name) for name in dict.fromkeys(labels.values_list("name", flat=True))])
 
-    def _choices(self, name: str, choices: list[Any]) -> None:
-        field = self.fields[name]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = choices
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        try:
-            # Those of the fields above win over the same ones in the text.
-            resolve_settings(self.settings())
-        except SettingsError as error:
-            self.add_error("other", str(error))
-        return cleaned
-
-    @property
-    def always(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.ALWAYS]
-
-    @property
-    def more(self) -> list[forms.BoundField]:
-        """The fields that most rounds leave alone; those that offer nothing to choose are left out."""
-        rest = [field for field in self if field.name not in (*self.ALWAYS, "again")]
-        return [field for field in rest if getattr(field.field, "choices", True)]
-
-    @property
-    def more_is_used(self) -> bool:
-        return any(field.errors or field.value() not in _EMPTY for field in self.more)
+    def check_settings(self) -> None:
+        # Those of the fields above win over the same ones in the text.
+        resolve_settings(self.settings())
 
     def settings(self) -> dict[str, Any]:
         """Of a valid form: the settings that differ from the defaults. Raises SettingsError for a line that is none."""
-        lines = (line.strip() for line in self.cleaned_data.get("other", "").splitlines())
-        given: dict[str, Any] = dict(parse_assignments([line for line in lines if line]))
+        given = self.written_settings()
         validation = self.cleaned_data.get("validation", "fold")
         if validation.startswith(CROSS):
             given["folds"] = int(validation.removeprefix(CROSS))
@@ -141,10 +115,6 @@ class LaunchForm(forms.Form):
             "trials": data["trials"] or 0,
             "again": data["again"],
         }
-
-
-# What a field holds where nobody has touched it.
-_EMPTY: tuple[Any, ...] = (None, "", "0", 0, [])
 
 
 def _starts(study: Study, user: Any) -> list[Any]:

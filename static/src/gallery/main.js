@@ -17,6 +17,7 @@ import { News } from "./news.js";
 import { Order } from "./order.js";
 import { Picking } from "./picking.js";
 import { LARGE, Pictures, SMALL } from "./pictures.js";
+import { showProblems } from "./problems.js";
 import { DropOnClass, Rail } from "./rail.js";
 import { showScale, TileSize } from "./scale.js";
 import { ShownCells } from "./shown-cells.js";
@@ -168,36 +169,9 @@ labelling.addEventListener("saved", ({ detail }) => {
   count(600);
 });
 
-labelling.addEventListener("problems", () => {
-  for (const image of labelling.elsewhere) {
-    notices.show(
-      `elsewhere-${image}`,
-      `Field ${image} has changes that could not be saved.`,
-      "Open it to choose what becomes of them.",
-      [["Open it", () => location.assign(address("imageUrl", image))], ["Later"]],
-    );
-  }
-  labelling.elsewhere.clear();
-  const problems = [...labelling.problems.values()].map(({ problem }) => problem);
-  if (!problems.length) {
-    notices.remove("problems");
-    return;
-  }
-  const own = problems.length === 1 ? "Your label of 1 cell was" : `Your labels of ${problems.length} cells were`;
-  const them = problems.length === 1 ? "It shows" : "They show";
-  const overtaken = problems.every(({ kind }) => kind === "conflict");
-  notices.show(
-    "problems",
-    `${own} not saved.`,
-    overtaken
-      ? `Somebody else changed ${problems.length === 1 ? "it" : "them"} meanwhile. ${them} what holds now.`
-      : problems.find(({ kind }) => kind === "refused").reason,
-    [
-      ["Set my labels again", () => labelling.again()],
-      ["Leave as they are", () => labelling.leave()],
-    ],
-  );
-});
+labelling.addEventListener("problems", () =>
+  showProblems(labelling, notices, (image) => location.assign(address("imageUrl", image))),
+);
 
 // --- what others and the heads do ---
 
