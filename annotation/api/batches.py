@@ -13,7 +13,8 @@ MAX_OPERATIONS = 1_000
 MAX_LABELS = 200
 _MAX_VERSION = 2_000_000_000
 _MAX_ID = 2**63 - 1
-_KINDS = frozenset(Operation.Kind.values)
+# Whoever labels does not decide what counts: that has an address and a permission of its own.
+_KINDS = frozenset(Operation.Kind.values) - {Operation.Kind.ADJUDICATE.value}
 _STATUSES = frozenset(Cell.Status.values)
 
 _ID = {"type": "string", "format": "uuid"}

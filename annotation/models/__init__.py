@@ -1,3 +1,4 @@
+from annotation.models.adjudication import Adjudication
 from annotation.models.cell import Cell, Correction
 from annotation.models.comment import Comment
 from annotation.models.image import ImageName, SmearImage
@@ -8,11 +9,14 @@ from annotation.models.operation import Operation
 from annotation.models.patient import Diagnosis, Patient
 from annotation.models.presence import Presence
 from annotation.models.proposal_run import ProposalRun
+from annotation.models.reading import CellReading, Reader, Reading
 from annotation.models.study import ImageOrder, Membership, Role, Study
 
 __all__ = [
+    "Adjudication",
     "Cell",
     "CellLabel",
+    "CellReading",
     "CellText",
     "Comment",
     "Correction",
@@ -28,6 +32,8 @@ __all__ = [
     "Patient",
     "Presence",
     "ProposalRun",
+    "Reader",
+    "Reading",
     "Role",
     "SmearImage",
     "Study",

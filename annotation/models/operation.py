@@ -15,6 +15,8 @@ class Operation(models.Model):
         DELETE = "delete", "Delete"
         RESTORE = "restore", "Restore"
         LABEL = "label", "Label"
+        # A reviewer decides which labels of a group count, or takes that back.
+        ADJUDICATE = "adjudicate", "Adjudicate"
 
     id = models.UUIDField(primary_key=True)
     image = models.ForeignKey(SmearImage, on_delete=models.CASCADE, related_name="operations")
