@@ -8,12 +8,13 @@ named by a crop and a seed.
 import io
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-Pixels = NDArray[np.float32]
+Pixels = NDArray[np.floating[Any]]
 
 # Optical densities in red, green and blue of haematoxylin, eosin and a rest (Ruifrok and Johnston 2001): the azures of
 # Giemsa's stain lie near the first.
@@ -83,7 +84,7 @@ def turned(crop: Image.Image, rng: np.random.Generator, scale: float = 0.0) -> I
 def recoloured(crop: Image.Image, rng: np.random.Generator, ranges: Ranges | None = None) -> Image.Image:
     """As other stain, light, focus and camera would show it, in the order in which they come. As RGB."""
     ranges = ranges or Ranges()
-    pixels = np.asarray(crop.convert("RGB"), dtype=np.float32) / 255
+    pixels: Pixels = np.asarray(crop.convert("RGB"), dtype=np.float32) / 255
     pixels = _stained(pixels, rng, ranges)
     pixels = _coloured(pixels, rng, ranges)
     pixels = _lit(pixels, rng, ranges)
