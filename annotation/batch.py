@@ -9,10 +9,23 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models.functions import Now
 from django.utils import timezone
 
+from annotation.label_changes import tell_labels_changed
 from annotation.label_choice import Choice
-from annotation.models import Cell, CellLabel, CellText, Label, Operation, SmearImage, TextAttribute
+from annotation.models import (
+    Adjudication,
+    Cell,
+    CellLabel,
+    CellReading,
+    CellText,
+    Label,
+    Operation,
+    Reader,
+    SmearImage,
+    TextAttribute,
+)
 from annotation.revision import next_revision
 
 Kind = Operation.Kind
@@ -28,7 +41,8 @@ class Change:
     border: for create and reshape. labels: for label, the whole choice of this annotator, as label ids; confidence
     (0 to 1 by label id) and texts (by the id of the text attribute) belong to it, and None is none of them.
     status: for restore, what the cell becomes: confirmed, or proposed (as it was proposed); None lets the
-    cell's own past decide.
+    cell's own past decide. group, labels and note: for adjudicate, the labels of a group that count and why; labels
+    None takes the decision back.
     """
 
     id: UUID
@@ -40,6 +54,8 @@ class Change:
     status: str | None = None
     confidence: Mapping[int, float] | None = None
     texts: Mapping[int, str] | None = None
+    group: int | None = None
+    note: str = ""
 
     def digest(self) -> str:
         """Names the content, so that an id sent again with other content is noticed."""
@@ -47,6 +63,8 @@ class Change:
         # Only where given: what was sent before these two existed keeps its name when it is sent again.
         if self.confidence is not None or self.texts is not None:
             content += [self.confidence, self.texts]
+        if self.group is not None:
+            content += [self.group, self.note]
         return hashlib.sha256(_ENCODER.encode(content).encode()).hexdigest()[:16]
 
 
@@ -64,12 +82,18 @@ class Batch:
     # Cells that somebody accepted or reshaped before, of those to be restored to whatever they were.
     touched_before: set[UUID]
     earlier: dict[UUID, Operation]
+    # The user's parts of readings that they are not done with, by cell.
+    read: dict[UUID, list[CellReading]]
+    # Cells and groups for which a reviewer's decision stands.
+    settled: set[tuple[UUID, int]]
     # Cells that somebody else changed: what follows on them in this batch was meant for another border, even where
     # its version happens to be the one that the cell has by now.
     overtaken: set[UUID] = field(default_factory=set)
     made: dict[UUID, Cell] = field(default_factory=dict)
     changed: dict[UUID, Cell] = field(default_factory=dict)
     choices: dict[UUID, Choice] = field(default_factory=dict)
+    # By cell and group; None takes a decision back.
+    decisions: dict[tuple[UUID, int], Adjudication | None] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
 
 
@@ -88,6 +112,14 @@ def read_batch(image: SmearImage, user: Any, changes: Sequence[Change]) -> Batch
     labels = Label.objects.filter(pk__in=label_ids, group__study_id=image.study_id).select_related("group")
     attributes = TextAttribute.objects.filter(pk__in=text_ids, study_id=image.study_id).values_list("pk", flat=True)
     touched = Operation.objects.filter(cell__in=asked, kind__in=[Kind.ACCEPT, Kind.RESHAPE])
+    labelled = {change.cell for change in changes if change.kind == Kind.LABEL}
+    read: dict[UUID, list[CellReading]] = {}
+    for part in CellReading.objects.filter(
+        cell__in=labelled, cell__image=image, reader__in=Reader.objects.reading_on().filter(user=user.pk)
+    ).select_related("reader"):
+        read.setdefault(part.cell_id, []).append(part)
+    decided = {change.cell for change in changes if change.kind == Kind.ADJUDICATE}
+    settled = Adjudication.objects.filter(cell__in=decided).values_list("cell", "group")
     return Batch(
         image=image,
         user=user,
@@ -98,6 +130,8 @@ def read_batch(image: SmearImage, user: Any, changes: Sequence[Change]) -> Batch
         text_attributes=set(attributes),
         touched_before=set(touched.values_list("cell_id", flat=True)),
         earlier=Operation.objects.in_bulk([change.id for change in changes]),
+        read=read,
+        settled=set(settled),
     )
 
 
@@ -111,6 +145,8 @@ def write_batch(batch: Batch) -> None:
     _insert_cells(batch)
     _update_cells(list(batch.changed.values()))
     _write_choices(batch)
+    _write_readings(batch)
+    _write_decisions(batch)
     _insert_operations(batch)
 
 
@@ -206,8 +242,9 @@ def _write_choices(batch: Batch) -> None:
     """The annotator's choice takes the place of their earlier one and of an imported one (the history keeps both)."""
     if not batch.choices:
         return
-    labels = CellLabel.objects.filter(cell__in=batch.choices)
-    (labels.filter(annotator=batch.user) | labels.filter(annotator__isnull=True)).delete()
+    before = _take_labels_off(batch)
+    after = {(cell_id, label_id) for cell_id, choice in batch.choices.items() for label_id in choice.labels}
+    tell_labels_changed(label_id for _, label_id in before ^ after)
     CellText.objects.filter(cell__in=batch.choices, annotator=batch.user).delete()
     CellLabel.objects.bulk_create(
         CellLabel(cell_id=cell_id, label_id=label_id, annotator=batch.user, confidence=choice.confidence.get(label_id))
@@ -219,3 +256,42 @@ def _write_choices(batch: Batch) -> None:
         for cell_id, choice in batch.choices.items()
         for attribute_id, text in choice.texts.items()
     )
+
+
+def _take_labels_off(batch: Batch) -> set[tuple[UUID, int]]:
+    """The cells and labels of what was taken off: one statement, where Django would ask before it deletes."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            DELETE FROM {CellLabel._meta.db_table}
+            WHERE cell_id = ANY(%s) AND (annotator_id = %s OR annotator_id IS NULL AND cell_id <> ALL(%s))
+            RETURNING cell_id, label_id
+            """,
+            # A reader may have been asked about some groups only: label_choice knows what of an imported one holds.
+            [list(batch.choices), batch.user.pk, list(batch.read)],
+        )
+        return set(cursor.fetchall())
+
+
+def _write_readings(batch: Batch) -> None:
+    """What a reader says of a cell of theirs, for as long as they are not done."""
+    parts = [part for cell_id in batch.choices for part in batch.read.get(cell_id, ())]
+    for part in parts:
+        choice = batch.choices[part.cell_id]
+        part.labels, part.confidence = choice.labels, choice.confidence
+        part.read_at = Now()
+    CellReading.objects.bulk_update(parts, ["labels", "confidence", "read_at"])
+
+
+def _write_decisions(batch: Batch) -> None:
+    """A decision takes the place of the one before; what was decided before stands in the operations."""
+    changed: set[int] = set()
+    for (cell_id, group_id), decision in batch.decisions.items():
+        before = Adjudication.objects.filter(cell=cell_id, group=group_id).first()
+        if before is not None:
+            changed.update(before.labels)
+            before.delete()
+        if decision is not None:
+            changed.update(decision.labels)
+            decision.save()
+    tell_labels_changed(changed)

@@ -15,6 +15,7 @@ from annotation.formats.records import (
     place,
 )
 from annotation.formats.via import normal_id
+from annotation.label_changes import tell_labels_changed
 from annotation.models import Cell, CellLabel, Label, LabelGroup, Operation, SmearImage, Study
 from annotation.revision import next_revision
 
@@ -189,3 +190,4 @@ def _write(image: SmearImage, regions: list[PlacedRegion], book: LabelBook, adde
         added.cells += not region.ignored
     Cell.objects.bulk_create(cells, batch_size=1000)
     CellLabel.objects.bulk_create(labels, batch_size=1000)
+    tell_labels_changed(label.label_id for label in labels)

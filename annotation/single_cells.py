@@ -23,6 +23,7 @@ from annotation.formats.records import ImageRecord, Region, Selection, Skipped
 from annotation.imported_borders import COLOURS, LabelBook, add_record
 from annotation.importing import STORED, take_image
 from annotation.intake import IntakeError, read_image
+from annotation.label_changes import tell_labels_changed
 from annotation.label_names import readable, same_name
 from annotation.models import Cell, CellLabel, Diagnosis, Label, LabelGroup, Patient, SmearImage, Study
 from annotation.patients_csv import PatientTable, read_patients
@@ -211,7 +212,7 @@ def _label(run: _Run) -> None:
             pgh_label="delete", annotator=None, cell__in=cells.values(), label__group=types.group
         ).values_list("cell_id", flat=True)
     )
-    new = []
+    new, changed = [], []
     for image_id, cell in cells.items():
         rows = [row for row in run.rows[image_id] if row.cell_class]
         chosen = {label.pk: label for row in rows if (label := types.label(row.cell_class))}
@@ -220,9 +221,11 @@ def _label(run: _Run) -> None:
             chosen[there.label_id] = there.label
         if len(chosen) > 1 or (chosen and cell.pk in taken_back):
             _contradict(run, rows, cell, there)
+            changed += [there] if there is not None else []
         elif chosen and there is None:
             new.append(CellLabel(cell=cell, label=next(iter(chosen.values()))))
     CellLabel.objects.bulk_create(new, batch_size=1000)
+    tell_labels_changed(label.label_id for label in [*new, *changed])
     run.report.labelled += len(new)
 
 

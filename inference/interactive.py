@@ -1,16 +1,19 @@
 """The heads that learn while people label: retrained on stored features within seconds, one retraining at a time.
 
-Who changes labels calls `labels_changed`; a worker of the queue `interactive` retrains the heads of that group and
-writes what they say of all cells of the study. However many labels come meanwhile, one more retraining follows.
+Whoever shows what heads say asks for those of a group once (`begin`); from then on they learn whenever labels of the
+group change, wherever that happens (`learn_again`). A worker of the queue `interactive` retrains them and writes what
+they say of all cells of the study. However many labels come meanwhile, one more retraining follows.
 """
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 from django.db import OperationalError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -27,6 +30,8 @@ logger = logging.getLogger(__name__)
 TASK = "inference.retrain_head"
 # A message that nobody took up for so long is lost, and so is a retraining that has not ended.
 LOST = timedelta(seconds=30)
+# Labels come in bursts, such as those of many images at once: so a worker waits for a moment before it begins.
+SOON = 0.4  # seconds
 # Of the locks of a database, ours: two numbers name one.
 _LOCK = 0x6865_6164
 SEED = 0
@@ -46,18 +51,56 @@ class Status:
     features: tuple[int, int] | None = None
 
 
-def labels_changed(study: Study, group: LabelGroup) -> None:
+# One more change is to be learned by the heads of some groups, whether or not anybody had asked for them, and by those
+# of the groups of some labels, where somebody had; and which of them a worker is to be told of.
+_ASK = """
+UPDATE inference_interactivehead AS head
+SET asked = head.asked + 1, told_at = CASE WHEN before.untold THEN %(now)s ELSE head.told_at END
+FROM (
+    SELECT known.group_id, known.told_at IS NULL OR known.told_at < %(lost)s AS untold
+    FROM inference_interactivehead AS known
+    WHERE known.group_id = ANY(%(groups)s)
+        OR (known.asked > 0 AND known.group_id IN (SELECT group_id FROM annotation_label WHERE id = ANY(%(labels)s)))
+    ORDER BY known.group_id FOR UPDATE
+) AS before
+JOIN annotation_labelgroup AS labels ON labels.id = before.group_id
+WHERE head.group_id = before.group_id
+RETURNING labels.study_id, head.group_id, before.untold
+"""
+
+
+def begin(group: LabelGroup) -> None:
+    """Have the heads of a group learn from now on, first of all what is labelled already; they do so once only."""
+    if not InteractiveHead.objects.filter(group=group, asked__gt=0).exists():
+        labels_changed(group)
+
+
+def labels_changed(group: LabelGroup) -> None:
     """Have the heads of a group learn what has been labelled, once the transaction at hand is committed.
 
     Costs two queries and perhaps a message; never waits for a retraining.
     """
-    transaction.on_commit(lambda: _ask(study.pk, group.pk))
+
+    def ask() -> None:
+        head = InteractiveHead(group=group, asked=0)
+        InteractiveHead.objects.bulk_create([head], ignore_conflicts=True, unique_fields=["group"])
+        _ask(groups=[group.pk])
+
+    transaction.on_commit(ask)
+
+
+def learn_again(labels: Iterable[int], **_: Any) -> None:
+    """Cells got or lost labels (annotation/label_changes.py): the heads that somebody asked for learn of them.
+
+    Costs one query, and a message where a worker is to be told.
+    """
+    _ask(labels=labels)
 
 
 def features_changed(study: Study) -> None:
     """New features are there: the heads that people have asked for learn from them, and judge the new cells too."""
     for group in LabelGroup.objects.filter(study=study, interactive_head__asked__gt=0):
-        labels_changed(study, group)
+        labels_changed(group)
 
 
 def status_of(study: Study, group: LabelGroup) -> Status:
@@ -83,22 +126,22 @@ def _is_running(head: InteractiveHead) -> bool:
     return begun is not None and (ended is None or ended < begun) and timezone.now() - begun < LOST
 
 
-def _ask(study_id: int, group_id: int) -> None:
+def _ask(groups: Iterable[int] = (), labels: Iterable[int] = ()) -> None:
     now = timezone.now()
-    InteractiveHead.objects.bulk_create(
-        [InteractiveHead(group_id=group_id, asked=0)], ignore_conflicts=True, unique_fields=["group"]
-    )
-    head = InteractiveHead.objects.filter(group=group_id)
-    head.update(asked=F("asked") + 1)
-    if head.filter(Q(told_at=None) | Q(told_at__lt=now - LOST)).update(told_at=now):
-        _send(study_id, group_id)
+    asked = {"groups": list(groups), "labels": list(labels), "now": now, "lost": now - LOST}
+    with connection.cursor() as cursor:
+        cursor.execute(_ASK, asked)
+        found = cursor.fetchall()
+    for study_id, group_id, untold in found:
+        if untold:
+            _send(study_id, group_id)
 
 
 def _send(study_id: int, group_id: int) -> None:
     from config.celery import app
 
     try:
-        app.send_task(TASK, args=[study_id, group_id], retry=True, retry_policy={"max_retries": 1})
+        app.send_task(TASK, args=[study_id, group_id], countdown=SOON, retry=True, retry_policy={"max_retries": 1})
     except BrokerError:
         logger.warning("The message queue cannot be reached; the heads of group %s wait.", group_id)
         InteractiveHead.objects.filter(group=group_id).update(told_at=None)

@@ -25,7 +25,7 @@ from inference.gallery_news import changed_since, heads_json
 from inference.gallery_order import order
 from inference.gallery_query import PARAMETERS, GalleryQuery
 from inference.gallery_scheme import counts
-from inference.interactive import labels_changed
+from inference.interactive import begin
 
 _ASKED = [OpenApiParameter(name, str) for name in PARAMETERS]
 
@@ -116,10 +116,10 @@ class LabelledIn(serializers.Serializer[Any]):
 class GalleryLabelled(APIView):
     @extend_schema(request=LabelledIn, responses=OpenApiTypes.OBJECT)
     def post(self, request: Request, study_id: int) -> Response:
-        """Say that labels of {"groups": [id, ...]} have been saved: their heads learn from them."""
+        """Ask for heads that learn the labels of {"groups": [id, ...]}: now, and whenever these change."""
         study = study_for(request.user, study_id)
         asked = LabelledIn(data=request.data)
         asked.is_valid(raise_exception=True)
         for group in LabelGroup.objects.filter(study=study, pk__in=asked.validated_data["groups"]):
-            labels_changed(study, group)
+            begin(group)
         return Response({"heads": heads_json(study)}, status=202)

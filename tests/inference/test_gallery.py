@@ -263,9 +263,9 @@ def test_two_people_at_one_cell(
     assert agreed["labels"] == [promyelocyte] and len(agreed["said"]) == 2
 
 
-def test_saved_labels_are_learned_from(study: Study, image: SmearImage, client: Client, monkeypatch: Any) -> None:
+def test_heads_are_asked_for(study: Study, image: SmearImage, client: Client, monkeypatch: Any) -> None:
     told = []
-    monkeypatch.setattr("inference.api.gallery.labels_changed", lambda study, group: told.append(group.name))
+    monkeypatch.setattr("inference.api.gallery.begin", lambda group: told.append(group.name))
     group = label(study, "Myeloblast").group_id
     answer = send(client, "api-gallery-labelled", study, {"groups": [group, 10**9]})
     assert answer.status_code == 202 and told == ["Cell type"]

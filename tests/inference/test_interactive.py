@@ -34,7 +34,7 @@ def told(no_broker: list[Any]) -> list[Any]:
 def ask(study: Study, cell_type: LabelGroup, django_capture_on_commit_callbacks: Commit) -> Callable[[], None]:
     def labels_were_changed() -> None:
         with django_capture_on_commit_callbacks(execute=True):
-            labels_changed(study, cell_type)
+            labels_changed(cell_type)
 
     return labels_were_changed
 
@@ -124,7 +124,7 @@ def test_of_many_choices_each_is_learned_against_all_that_was_labelled(
     for cell in cells[:12:2]:
         label_cell(cell, "Auer rod")
     with django_capture_on_commit_callbacks(execute=True):
-        labels_changed(study, group)
+        labels_changed(group)
     retrain(study.pk, group.pk)
     found = probabilities("Auer rod")
     assert min(found[cell.pk] for cell in cells[::2]) > 0.5 > max(found[cell.pk] for cell in cells[1::2])
@@ -303,7 +303,7 @@ def test_two_workers_take_turns(
     study: Study, cell_type: LabelGroup, cells: list[Cell], label_cell: Label_, monkeypatch: pytest.MonkeyPatch
 ):
     label_some(cells, label_cell)
-    labels_changed(study, cell_type)
+    labels_changed(cell_type)
     inside: list[int] = []
     most: list[int] = []
     once = interactive._retrain

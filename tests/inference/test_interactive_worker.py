@@ -76,7 +76,7 @@ def test_a_worker_that_is_killed_at_work_leaves_it_to_the_next(
         # Whoever retrains waits here, as it would while it computes.
         cursor.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK, cell_type.pk])
     worker = start_worker()
-    labels_changed(study, cell_type)
+    labels_changed(cell_type)
     wait_for("retraining", study, cell_type)
     worker.send_signal(signal.SIGKILL)
     worker.wait()
