@@ -59,10 +59,19 @@ class FeatureExtractor:
         with torch.inference_mode():
             # One by one: on a CPU batches gain nothing, and would round differently by their size.
             for vector, crop in zip(vectors, crops, strict=True):
-                maps = [_Middle.of(each) for each in self._body(_as_input(crop))]
-                parts = [each.mean() for each in maps] + [maps[0].texture(self._mixing)]
-                vector[:] = torch.cat([part / part.norm().clamp_min(1e-6) for part in parts]).numpy()
+                vector[:] = self.pooled(self.maps(crop)).numpy()
         return vectors
+
+    def maps(self, crop: Image.Image) -> list[Tensor]:
+        """The maps (1, C, h, w) that the features of a crop are made of, the finest first."""
+        found: list[Tensor] = self._body(_as_input(crop))
+        return found
+
+    def pooled(self, maps: Sequence[Tensor]) -> Tensor:
+        """(width,) the features that are made of maps; gradients go back through it."""
+        middles = [_Middle.of(each) for each in maps]
+        parts = [each.mean() for each in middles] + [middles[0].texture(self._mixing)]
+        return torch.cat([part / part.norm().clamp_min(1e-6) for part in parts])
 
 
 @dataclass(frozen=True)
