@@ -1,5 +1,6 @@
 from annotation.models.adjudication import Adjudication
 from annotation.models.cell import Cell, Correction
+from annotation.models.cell_measures import CellMeasures, MeasuredImage
 from annotation.models.comment import Comment
 from annotation.models.image import ImageName, SmearImage
 from annotation.models.image_effort import ImageEffort
@@ -16,6 +17,7 @@ __all__ = [
     "Adjudication",
     "Cell",
     "CellLabel",
+    "CellMeasures",
     "CellReading",
     "CellText",
     "Comment",
@@ -27,6 +29,7 @@ __all__ = [
     "KeyBindings",
     "Label",
     "LabelGroup",
+    "MeasuredImage",
     "Membership",
     "Operation",
     "Patient",
