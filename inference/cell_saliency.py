@@ -80,8 +80,8 @@ def occlusion(
     progress: Callable[[int, int], bool] | None = None,
     batch: int = 16,
 ) -> Saliency:
-    """By covering `blocks` x `blocks` places one after the other, each by a block `overlap` steps wide of the crop's mean
-    colour (a blur would leave the colour, which may be what tells); blocks² + 1 passes of the backbone.
+    """By covering `blocks` x `blocks` places one after the other, each by a block `overlap` steps wide of the crop's
+    mean colour (a blur would leave the colour, which may be what tells); blocks² + 1 passes of the backbone.
 
     `progress` is told how many of how many are done and ends the pass by returning False, which raises Stopped.
     """

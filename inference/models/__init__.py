@@ -1,19 +1,23 @@
 from inference.models.cell_feature_job import CellFeatureJob
 from inference.models.cell_features import CellFeatures, vectors_of
+from inference.models.cell_map_job import CellMapJob
 from inference.models.cell_probability import INTERACTIVE, CellProbability
 from inference.models.classify_job import ClassifyJob
 from inference.models.image_features import ImageFeatures
 from inference.models.interactive_head import InteractiveHead
 from inference.models.proposal_job import ProposalJob
+from inference.models.saliency_job import SaliencyJob
 
 __all__ = [
     "INTERACTIVE",
     "CellFeatureJob",
     "CellFeatures",
+    "CellMapJob",
     "CellProbability",
     "ClassifyJob",
     "ImageFeatures",
     "InteractiveHead",
     "ProposalJob",
+    "SaliencyJob",
     "vectors_of",
 ]
