@@ -4,6 +4,7 @@ from annotation.models.cell_measures import CellMeasures, MeasuredImage
 from annotation.models.comment import Comment
 from annotation.models.image import ImageName, SmearImage
 from annotation.models.image_effort import ImageEffort
+from annotation.models.image_quality import ImageQuality
 from annotation.models.key_bindings import KeyBindings
 from annotation.models.label import CellLabel, CellText, Label, LabelGroup, TextAttribute
 from annotation.models.operation import Operation
@@ -26,6 +27,7 @@ __all__ = [
     "ImageEffort",
     "ImageName",
     "ImageOrder",
+    "ImageQuality",
     "KeyBindings",
     "Label",
     "LabelGroup",
