@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 ('shape', models.CharField(max_length=32)),
                 ('recipe', models.CharField(max_length=32)),
                 ('in_um', models.BooleanField()),
-                ('values', django.contrib.postgres.fields.ArrayField(base_field=annotation.models.cell_measures.Real(null=True), size=42)),
+                ('values', django.contrib.postgres.fields.ArrayField(base_field=annotation.models.cell_measures.Real(null=True), size=None)),
             ],
             options={
                 'verbose_name_plural': 'cell measures',

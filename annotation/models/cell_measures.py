@@ -33,7 +33,7 @@ class CellMeasures(models.Model):
     recipe = models.CharField(max_length=32)
     # Whether lengths are in µm, as the image's scale was known, or in px.
     in_um = models.BooleanField()
-    values = ArrayField(Real(null=True), size=len(MEASURES))
+    values = ArrayField(Real(null=True))
 
     class Meta:
         verbose_name_plural = "cell measures"

@@ -1,6 +1,7 @@
 from inference.models.cell_feature_job import CellFeatureJob
 from inference.models.cell_features import CellFeatures, vectors_of
 from inference.models.cell_map_job import CellMapJob
+from inference.models.cell_measure_job import CellMeasureJob
 from inference.models.cell_probability import INTERACTIVE, CellProbability
 from inference.models.classify_job import ClassifyJob
 from inference.models.image_features import ImageFeatures
@@ -12,6 +13,7 @@ __all__ = [
     "INTERACTIVE",
     "CellFeatureJob",
     "CellFeatures",
+    "CellMeasureJob",
     "CellMapJob",
     "CellProbability",
     "ClassifyJob",
