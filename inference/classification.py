@@ -1,17 +1,18 @@
 """What classifiers' bundles say of the cells of a study, whether or not somebody has labelled them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
+from django.db import transaction
 from django.db.models import QuerySet
 from numpy.typing import NDArray
 
 from annotation.label_names import same_name
-from annotation.models import Cell, ImageName, Label, Study
+from annotation.models import Cell, Label, SmearImage, Study
 from inference.cell_feature_jobs import Extractor, Made, compute, default_extractor
-from inference.models import vectors_of
+from inference.models import CellProbability, vectors_of
 from inference.probabilities import write_probabilities
 from training.bundle import BundleError
 from training.models import Bundle, Kind
@@ -99,35 +100,58 @@ def classify(
     return Classified(study, ids, told, made)
 
 
-def rows_of(classified: Classified) -> Iterator[tuple[str, UUID, float, float, str, float]]:
-    """(image as it was imported, cell, x and y of its middle in px of the image, label, probability), image by image.
-    Two queries."""
-    labels = classified.labels
-    place = {cell: row for row, cell in enumerate(classified.cells)}
-    names: dict[int, str] = {}
-    for image_id, name in ImageName.objects.filter(image__study=classified.study).values_list("image_id", "name"):
-        names.setdefault(image_id, name)
-    cells = cells_of(classified.study).order_by("image_id", "pk")
-    columns = ("pk", "image_id", "image__sha256", "x0", "y0", "x1", "y1")
-    for key, image_id, sha256, x0, y0, x1, y1 in cells.values_list(*columns):
-        if key not in place:
+def rows_of(
+    study: Study, cells: Sequence[UUID], labels: Probabilities, names: Mapping[int, str]
+) -> Iterator[tuple[str, UUID, float, float, str, float]]:
+    """(image, cell, x and y of its middle in px of the image, label, probability), image by image: `labels` has the
+    probabilities of `cells` by label, `names` what images are called by their ids. Cells that are gone, and images
+    without a name, are left out. One query."""
+    place = {cell: row for row, cell in enumerate(cells)}
+    found = cells_of(study).order_by("image_id", "pk").values_list("pk", "image_id", "x0", "y0", "x1", "y1")
+    for key, image_id, x0, y0, x1, y1 in found.iterator():
+        if key not in place or image_id not in names:
             continue
-        image = names.get(image_id, sha256)
-        for name, values in labels.items():
-            yield image, key, (x0 + x1) / 2, (y0 + y1) / 2, name, float(values[place[key]])
+        for label, values in labels.items():
+            yield names[image_id], key, (x0 + x1) / 2, (y0 + y1) / 2, label, float(values[place[key]])
+
+
+def names_as_imported(study: Study) -> dict[int, str]:
+    """What each image of a study was called when it came, relative to the folder given; by its id. One query."""
+    names: dict[int, str] = {}
+    rows = SmearImage.objects.filter(study=study).order_by("pk", "names__pk")
+    for image_id, name, sha256 in rows.values_list("pk", "names__name", "sha256"):
+        names.setdefault(image_id, name or sha256)
+    return names
+
+
+def known_labels(study: Study, names: Iterable[str]) -> dict[str, Label]:
+    """The study's label of each name, however it is spelt; names that it has no label for are left out. One query."""
+    known: dict[str, Label] = {}
+    for label in Label.objects.filter(group__study=study).offered().select_related("group"):
+        known.setdefault(same_name(label.name), label)
+    return {name: known[same_name(name)] for name in names if same_name(name) in known}
 
 
 def keep(classified: Classified) -> list[str]:
-    """Store what the bundles say of labels that the study has, for the gallery; the labels that it does not have."""
-    known: dict[str, list[int]] = {}
-    for label in Label.objects.filter(group__study=classified.study).offered():
-        known.setdefault(same_name(label.name), []).append(label.pk)
-    strange: list[str] = []
+    """Store what the bundles say of labels that the study has, for the gallery; the labels that it does not have.
+
+    What an earlier model said of labels of the same group, of which these bundles do not speak, is forgotten: it would
+    stand beside what they say as if it were theirs.
+    """
+    labels = known_labels(classified.study, classified.labels)
+    tables = []
+    groups = set()
     for bundle, told in classified.by_bundle:
-        names = [name for name in told if classified.labels[name] is told[name]]
-        found = {name: known[same_name(name)][0] for name in names if same_name(name) in known}
-        strange += sorted(set(names) - set(found))
+        found = {name: labels[name] for name in told if name in labels and classified.labels[name] is told[name]}
+        if "label" not in bundle.target:
+            groups |= {label.group_id for label in found.values()}
         if found:
             table = np.stack([told[name] for name in found], axis=1)
-            write_probabilities(classified.cells, [(list(found.values()), table)], bundle.pk)
-    return strange
+            tables.append((bundle.pk, [label.pk for label in found.values()], table))
+    spoken = {label for _, own, _ in tables for label in own}
+    silent = Label.objects.filter(group__in=groups).exclude(pk__in=spoken)
+    with transaction.atomic():
+        CellProbability.objects.filter(label__in=silent).delete()
+        for bundle_id, own, table in tables:
+            write_probabilities(classified.cells, [(own, table)], bundle_id, forget=own)
+    return sorted(set(classified.labels) - set(labels))

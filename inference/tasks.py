@@ -8,8 +8,8 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.db import connection
 
-from inference import cell_feature_jobs, cell_looks, interactive, proposal_jobs
-from inference.models import CellFeatureJob, ProposalJob
+from inference import cell_feature_jobs, cell_measure_jobs, cell_looks, classify_jobs, interactive, proposal_jobs, saliency_jobs
+from inference.models import CellFeatureJob, ClassifyJob, ProposalJob, SaliencyJob
 from training import watch
 
 # Memory that the worker shares with the pool processes it forks, as in training/tasks.py.
@@ -32,9 +32,23 @@ def compute_cell_features(job_id: int) -> None:
         cell_looks.looks_of(job.study, latest=True)
 
 
+@shared_task(name=ClassifyJob.task_name)
+def run_classify_job(job_id: int) -> None:
+    job = ClassifyJob.objects.select_related("study", "bundle").filter(pk=job_id).first()
+    if job is not None:
+        classify_jobs.work(job, stopping=lambda: bool(_stopping.value))
+
+
 @shared_task(name=interactive.TASK)
 def retrain_head(study_id: int, group_id: int) -> None:
     interactive.retrain(study_id, group_id)
+
+
+@shared_task(name=SaliencyJob.task_name)
+def explain_cell(job_id: int) -> None:
+    job = SaliencyJob.objects.select_related("cell__image__study", "label").filter(pk=job_id).first()
+    if job is not None:
+        saliency_jobs.work(job)
 
 
 @worker_shutting_down.connect
@@ -51,8 +65,10 @@ def recover_jobs(sender: Any = None, **_: Any) -> None:
     if own is None or "inference" in own:
         ProposalJob.recover()
         CellFeatureJob.recover()
+        ClassifyJob.recover()
     if own is None or "interactive" in own:
         interactive.send_lost()
+        SaliencyJob.recover()
     connection.close()
 
 

@@ -1,10 +1,13 @@
 from django.urls import URLPattern, URLResolver, path
 
-from inference.views import gallery, proposing
+from inference.views import classifying, gallery, proposing
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/propose/", proposing.propose, name="propose"),
     path("studies/<int:study_id>/propose/cancel/", proposing.cancel, name="propose-cancel"),
+    path("studies/<int:study_id>/classify/", classifying.classify, name="classify"),
+    path("studies/<int:study_id>/classify/cancel/", classifying.cancel, name="classify-cancel"),
+    path("studies/<int:study_id>/classify/table.csv", classifying.table, name="classify-table"),
     path("studies/<int:study_id>/gallery/", gallery.gallery, name="gallery"),
     path("studies/<int:study_id>/cells/<uuid:cell_id>/crop/", gallery.crop, name="cell-crop"),
 ]

@@ -1,14 +1,19 @@
 from django.urls import URLPattern, URLResolver, path
 
 from inference.api import gallery
+from inference.api.classification import StudyClassification
 from inference.api.proposals import StudyProposals
+from inference.api.why import Why, WhyChoices
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/proposals/", StudyProposals.as_view(), name="api-proposals"),
+    path("studies/<int:study_id>/classification/", StudyClassification.as_view(), name="api-classification"),
     path("studies/<int:study_id>/gallery/order/", gallery.GalleryOrder.as_view(), name="api-gallery-order"),
     path("studies/<int:study_id>/gallery/cells/", gallery.GalleryCells.as_view(), name="api-gallery-cells"),
     path("studies/<int:study_id>/gallery/crops/", gallery.GalleryCrops.as_view(), name="api-gallery-crops"),
     path("studies/<int:study_id>/gallery/counts/", gallery.GalleryCounts.as_view(), name="api-gallery-counts"),
     path("studies/<int:study_id>/gallery/news/", gallery.GalleryNews.as_view(), name="api-gallery-news"),
     path("studies/<int:study_id>/gallery/labelled/", gallery.GalleryLabelled.as_view(), name="api-gallery-labelled"),
+    path("studies/<int:study_id>/cells/<uuid:cell_id>/why/", Why.as_view(), name="api-why"),
+    path("studies/<int:study_id>/cells/<uuid:cell_id>/why/choices/", WhyChoices.as_view(), name="api-why-choices"),
 ]

@@ -15,35 +15,12 @@ from annotation.models import Cell, ProposalRun, Study
 from inference import classification
 from inference.models import CellFeatures, CellProbability
 from tests.labelled_cells import BLUE, RED
-from tests.training.coloured_cells import MeanColour, coloured_cells
-from training.bundle import copy_bundle
-from training.classifier_round import carry_out
-from training.classifier_settings import ClassifierSettings
+from tests.training.coloured_cells import MeanColour
 from training.classifier_target import Target
-from training.models import Bundle, Kind
+from training.models import Bundle
 
 pytestmark = pytest.mark.django_db
 Fields = Callable[..., list[Cell]]
-
-
-@pytest.fixture
-def make_classifier(tmp_path: Path, mean_colour: MeanColour) -> Callable[..., Bundle]:
-    """make_classifier(study, target, ...): a bundle that tells red cells from blue ones, in use in the study."""
-
-    def make(study: Study, target: Target, **made: Any) -> Bundle:
-        folder = tmp_path / f"made-{Bundle.objects.count()}"
-        (folder / "out").mkdir(parents=True)
-        snapshot = coloured_cells(folder, 6, 6, **made)
-        carry_out(snapshot, target, ClassifierSettings(draws=100), 0, mean_colour, folder / "out")
-        card = json.loads((folder / "out" / "bundle" / "card.json").read_text())
-        bundle = Bundle.objects.create(
-            id=card["hash"][:12], study=study, kind=Kind.CLASSIFIER, target=card["target"], card=card
-        )
-        copy_bundle(folder / "out" / "bundle", Path(settings.BUNDLE_FOLDER) / bundle.pk)
-        bundle.promote()
-        return bundle
-
-    return make
 
 
 @pytest.fixture(autouse=True)

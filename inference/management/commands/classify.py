@@ -1,4 +1,3 @@
-import csv
 import json
 import os
 import tempfile
@@ -8,11 +7,17 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from annotation.formats.csv import safe_text
 from annotation.models import Study
-from inference.classification import Classified, ClassifyProblem, chosen_classifiers, classify, keep, rows_of
-
-COLUMNS = ("image", "cell", "x", "y", "label", "probability")
+from inference.classification import (
+    Classified,
+    ClassifyProblem,
+    chosen_classifiers,
+    classify,
+    names_as_imported,
+    rows_of,
+)
+from inference.classify_jobs import kept_at_once
+from inference.told_table import lines_of
 
 
 class Command(BaseCommand):
@@ -41,7 +46,7 @@ class Command(BaseCommand):
         for sha256 in classified.made.missing:
             self.stderr.write(f"The image {sha256[:12]} is gone from the image store; its cells are left out.")
         if options["keep"]:
-            for name in keep(classified):
+            for name in kept_at_once(classified, options["bundle"]).result["strange"]:
                 self.stderr.write(f"The study has no label {name}; its probabilities are in the table alone.")
         self.stdout.write(
             json.dumps(
@@ -64,14 +69,11 @@ class Command(BaseCommand):
 def _write(path: Path, classified: Classified) -> int:
     """The table, whole or not at all; how many rows."""
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    count = 0
+    rows = rows_of(classified.study, classified.cells, classified.labels, names_as_imported(classified.study))
     try:
         with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow(COLUMNS)
-            for image, cell, x, y, label, probability in rows_of(classified):
-                table.writerow([safe_text(image), cell, f"{x:.1f}", f"{y:.1f}", safe_text(label), f"{probability:.6f}"])
-                count += 1
+            # The first line names the columns.
+            count = sum(1 for line in lines_of(rows) if file.write(line)) - 1
         os.chmod(part, 0o644)
         os.replace(part, path)
     except BaseException:
