@@ -1,3 +1,4 @@
+from inference.models.case_report import CaseReport
 from inference.models.cell_feature_job import CellFeatureJob
 from inference.models.cell_features import CellFeatures, vectors_of
 from inference.models.cell_map_job import CellMapJob
@@ -5,12 +6,14 @@ from inference.models.cell_measure_job import CellMeasureJob
 from inference.models.cell_probability import INTERACTIVE, CellProbability
 from inference.models.classify_job import ClassifyJob
 from inference.models.image_features import ImageFeatures
+from inference.models.image_quality_job import ImageQualityJob
 from inference.models.interactive_head import InteractiveHead
 from inference.models.proposal_job import ProposalJob
 from inference.models.saliency_job import SaliencyJob
 
 __all__ = [
     "INTERACTIVE",
+    "CaseReport",
     "CellFeatureJob",
     "CellFeatures",
     "CellMeasureJob",
@@ -18,6 +21,7 @@ __all__ = [
     "CellProbability",
     "ClassifyJob",
     "ImageFeatures",
+    "ImageQualityJob",
     "InteractiveHead",
     "ProposalJob",
     "SaliencyJob",
