@@ -90,6 +90,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_ROUTES = {
     # Somebody waits for it: a queue of its own, never behind a round or a pass over all images.
     "inference.retrain_head": {"queue": "interactive"},
+    "inference.explain_cell": {"queue": "interactive"},
     "training.*": {"queue": "training"},
     "inference.*": {"queue": "inference"},
 }

@@ -19,6 +19,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from annotation.cell_crops import cells_to_classify
 from annotation.models import LabelGroup, Study
+from inference import kept_heads
 from inference.cell_choices import LEAST_CELLS, groups_of, labels_said, lessons_of
 from inference.cell_feature_jobs import launch, out_of_date
 from inference.models import INTERACTIVE, CellFeatureJob, CellFeatures, CellProbability, InteractiveHead, vectors_of
@@ -128,7 +129,7 @@ def _is_running(head: InteractiveHead) -> bool:
 
 def _ask(groups: Iterable[int] = (), labels: Iterable[int] = ()) -> None:
     now = timezone.now()
-    asked = {"groups": list(groups), "labels": list(labels), "now": now, "lost": now - LOST}
+    asked: dict[str, Any] = {"groups": list(groups), "labels": list(labels), "now": now, "lost": now - LOST}
     with connection.cursor() as cursor:
         cursor.execute(_ASK, asked)
         found = cursor.fetchall()
@@ -205,12 +206,14 @@ def _retrain(group: LabelGroup) -> tuple[int, int, str]:
     from training.cell_head import fit_head
 
     groups = groups_of(study)
-    tables = []
+    tables, heads = [], []
     for lesson in lessons:
         patients = np.array([groups[cells[row]] for row in lesson.rows])
         fitted = fit_head(features[lesson.rows], lesson.targets, None, patients, seed=SEED)
         labels, columns = list(lesson.columns), list(lesson.columns.values())
         tables.append((labels, fitted.probabilities(features)[:, columns]))
+        heads.append((lesson.columns, fitted))
+    kept_heads.keep(group.pk, CellFeatures.objects.values_list("backbone", flat=True).get(pk=cells[0]), heads)
     write_probabilities(cells, tables, INTERACTIVE, forget=own)
     return len({row for lesson in lessons for row in lesson.rows.tolist()}), len(cells), ""
 
