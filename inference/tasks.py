@@ -8,8 +8,16 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.db import connection
 
-from inference import cell_feature_jobs, cell_measure_jobs, cell_looks, classify_jobs, interactive, proposal_jobs, saliency_jobs
-from inference.models import CellFeatureJob, ClassifyJob, ProposalJob, SaliencyJob
+from inference import (
+    cell_feature_jobs,
+    cell_looks,
+    cell_measure_jobs,
+    classify_jobs,
+    interactive,
+    proposal_jobs,
+    saliency_jobs,
+)
+from inference.models import CellFeatureJob, CellMeasureJob, ClassifyJob, ProposalJob, SaliencyJob
 from training import watch
 
 # Memory that the worker shares with the pool processes it forks, as in training/tasks.py.
@@ -39,6 +47,13 @@ def run_classify_job(job_id: int) -> None:
         classify_jobs.work(job, stopping=lambda: bool(_stopping.value))
 
 
+@shared_task(name=CellMeasureJob.task_name)
+def measure_cells(job_id: int) -> None:
+    job = CellMeasureJob.objects.select_related("study").filter(pk=job_id).first()
+    if job is not None:
+        cell_measure_jobs.work(job, stopping=lambda: bool(_stopping.value))
+
+
 @shared_task(name=interactive.TASK)
 def retrain_head(study_id: int, group_id: int) -> None:
     interactive.retrain(study_id, group_id)
@@ -65,6 +80,7 @@ def recover_jobs(sender: Any = None, **_: Any) -> None:
     if own is None or "inference" in own:
         ProposalJob.recover()
         CellFeatureJob.recover()
+        CellMeasureJob.recover()
         ClassifyJob.recover()
     if own is None or "interactive" in own:
         interactive.send_lost()
@@ -73,3 +89,4 @@ def recover_jobs(sender: Any = None, **_: Any) -> None:
 
 
 watch.also_look("interactive", interactive.send_lost)
+watch.also_look("inference", cell_measure_jobs.launch_due)

@@ -4,6 +4,7 @@ import annotation.api.schema  # noqa: F401 (registers itself)
 from annotation.api import (
     assignment,
     cell_history,
+    cell_measures,
     comments,
     images,
     jump,
@@ -26,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("images/<int:image_id>/presence/", presence.ImagePresence.as_view(), name="api-presence"),
     path("images/<int:image_id>/deleted/", cell_history.DeletedCells.as_view(), name="api-deleted-cells"),
     path("cells/<uuid:cell_id>/history/", cell_history.CellHistory.as_view(), name="api-cell-history"),
+    path("cells/<uuid:cell_id>/measures/", cell_measures.CellMeasured.as_view(), name="api-cell-measures"),
     path("me/keys/", keys.MyKeys.as_view(), name="api-keys"),
     path("images/<int:image_id>/comments/", comments.ImageComments.as_view(), name="api-comments"),
     path("comments/<uuid:comment_id>/resolve/", comments.CommentResolution.as_view(), name="api-comment-resolve"),
