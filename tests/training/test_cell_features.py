@@ -53,6 +53,20 @@ def test_features_can_be_stored_as_half_numbers(extractor):
     assert vectors.astype(np.float16).astype(np.float32) == pytest.approx(vectors, abs=2e-3)
 
 
+def test_a_larger_backbone_comes_by_pip_too_and_its_features_are_others():
+    larger = FeatureExtractor("efficientnet_lite2")
+    assert larger.name == "efficientnet_lite2/2"
+    cell, twin, other = larger.extract([crop(1), crop(2), crop(3, nucleus=(60, 30, 160), radius=35)])
+    assert np.linalg.norm(twin - cell) < 0.5 * np.linalg.norm(other - cell)
+
+
+def test_weights_by_pip_without_their_package_say_which_one_is_wanted(monkeypatch):
+    gone = {"efficientnet_lite2": ("tf_efficientnet_lite2", "no_such_package", "ModelFile")}
+    monkeypatch.setattr("training.backbone._BY_PIP", gone)
+    with pytest.raises(BackboneError, match="no-such-package"):
+        FeatureExtractor("efficientnet_lite2")
+
+
 def test_a_backbone_that_is_not_known_is_refused():
     with pytest.raises(BackboneError, match="not known"):
         FeatureExtractor("no_such_network")
