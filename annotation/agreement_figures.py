@@ -114,9 +114,9 @@ def _pair(ratings: Ratings, one: int, other: int, draws: int, seed: int) -> Pair
     # Only what occurs: 21 classes have 441 places, of which few are ever taken.
     used = np.unique(np.concatenate([first, second])) if both.any() else np.zeros(0, dtype=np.int64)
     place = np.searchsorted(used, first) * len(used) + np.searchsorted(used, second)
-    per_cell = np.zeros((len(first), len(used) ** 2))
-    per_cell[np.arange(len(first)), place] = 1
-    per_cell = per_cell.reshape(len(first), len(used), len(used))
+    flat_cells = np.zeros((len(first), len(used) ** 2))
+    flat_cells[np.arange(len(first)), place] = 1
+    per_cell = flat_cells.reshape(len(first), len(used), len(used))
     resampling = Resampling(_numbered(ratings.groups[both]), draws=draws, seed=seed)
     return Pair(
         ratings.readers[one],

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from annotation.blind_reading import hidden_cells
 from annotation.borders import Border
-from annotation.models import Cell, CellLabel, Label, Operation, TextAttribute
+from annotation.models import Cell, CellLabel, Label, LabelGroup, Operation, TextAttribute
 
 Kind = Operation.Kind
 Status = Cell.Status
+_HIDDEN = "Labelled by somebody else: shown when you are done with your reading"
 # A remark of two thousand characters is not a line of a history.
 _SHORT = 60
 
@@ -46,25 +48,28 @@ class _Said:
         return list(next(reversed(self.labels.values()), []))
 
 
-def history(cell: Cell) -> list[CellVersion]:
+def history(cell: Cell, viewer_id: int | None = None) -> list[CellVersion]:
     """Every version of a cell, newest first; the oldest is how it came: drawn, imported, or as it was proposed.
 
-    Five queries, however long the history. `cell` with its run and image.
+    To a viewer who is reading the cell blind it does not tell what others said of it, nor who. Six queries, however
+    long the history. `cell` with its run and image.
     """
     operations = list(Operation.objects.filter(cell=cell).select_related("user").order_by("version", "created_at"))
     names = _Names(cell.image.study_id)
-    said = _Said({None: labels} if (labels := _imported_labels(cell)) else {})
+    blind = viewer_id is not None and hidden_cells(viewer_id).filter(cell=cell).exists()
+    said = _Said({None: labels} if not blind and (labels := _imported_labels(cell)) else {})
     versions = [] if operations and operations[0].kind == Kind.CREATE else [_arrival(cell, operations, said)]
     for operation in operations:
         before = versions[-1] if versions else None
-        if operation.kind == Kind.LABEL:
+        hidden = blind and operation.kind in Operation.ABOUT_LABELS and operation.user_id != viewer_id
+        if operation.kind == Kind.LABEL and not hidden:
             said.say(operation.user_id, operation.payload["labels"], operation.payload.get("texts", {}))
         versions.append(
             CellVersion(
                 version=operation.version,
                 at=operation.created_at,
-                user=operation.user.get_username() if operation.user else None,
-                what=_what(operation, before, names),
+                user=operation.user.get_username() if operation.user and not hidden else None,
+                what=_HIDDEN if hidden else _what(operation, before, names),
                 status=operation.payload["status"],
                 border=operation.payload.get("border") or (before.border if before else cell.border),
                 labels=said.current,
@@ -94,10 +99,11 @@ def _imported_labels(cell: Cell) -> list[int]:
 
 
 class _Names:
-    """Names of a study's labels and text attributes."""
+    """Names of a study's labels, their groups, and text attributes."""
 
     def __init__(self, study_id: int) -> None:
         self.labels = dict(Label.objects.filter(group__study=study_id).values_list("pk", "name"))
+        self.groups = dict(LabelGroup.objects.filter(study=study_id).values_list("pk", "name"))
         self.texts = dict(TextAttribute.objects.filter(study=study_id).values_list("pk", "name"))
 
 
@@ -105,6 +111,8 @@ def _what(operation: Operation, before: CellVersion | None, names: _Names) -> st
     status = operation.payload["status"]
     if operation.kind == Kind.LABEL:
         return _labelled(operation.payload, names)
+    if operation.kind == Kind.ADJUDICATE:
+        return _decided(operation.payload, names)
     if operation.kind == Kind.DELETE and before is not None and before.status == Status.PROPOSED:
         return "Rejected"
     if operation.kind == Kind.RESTORE and status == Status.PROPOSED:
@@ -131,3 +139,12 @@ def _labelled(payload: Mapping[str, Any], names: _Names) -> str:
         short = text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
         parts.append(f"{names.texts.get(int(key), 'Text')}: {short}")
     return "; ".join(parts)
+
+
+def _decided(payload: Mapping[str, Any], names: _Names) -> str:
+    group = names.groups.get(payload["group"], "A group since removed")
+    if payload["labels"] is None:
+        what = "the decision is taken back"
+    else:
+        what = ", ".join(names.labels.get(one, "a label since removed") for one in payload["labels"]) or "none applies"
+    return f"Decided, {group}: {what}" + (f" ({payload['note']})" if payload["note"] else "")

@@ -153,7 +153,7 @@ def _count(study: Study, image_ids: Sequence[int]) -> list[tuple[int, list[list[
     }
     # Django asks the checker to know what with_correction() annotates.
     cells: Any = Cell.objects.filter(image__in=image_ids, ignored=False).with_correction().order_by()
-    last = Operation.objects.filter(cell=OuterRef("pk")).exclude(kind=Operation.Kind.LABEL).order_by("-version")
+    last = Operation.objects.filter(cell=OuterRef("pk")).exclude(kind__in=Operation.ABOUT_LABELS).order_by("-version")
     settled = cells.filter(origin=Cell.Origin.PROPOSAL, status__in=[Cell.Status.CONFIRMED, Cell.Status.DELETED])
     settled = settled.annotate(by=Subquery(last.values("user")[:1]))
     for image_id, bundle, user_id, kind, number in settled.values_list(
@@ -227,8 +227,8 @@ def _gaps(study: Study, image_ids: Sequence[int]) -> list[tuple[int, int, dateti
                 ORDER BY earlier.created_at DESC
                 LIMIT 1
             ) AS before
-            WHERE action.image_id = ANY(%s) AND action.kind <> %s
+            WHERE action.image_id = ANY(%s) AND action.kind <> ALL(%s)
             """,
-            [study.pk, PAUSE_SECONDS, list(image_ids), Operation.Kind.LABEL],
+            [study.pk, PAUSE_SECONDS, list(image_ids), list(Operation.ABOUT_LABELS)],
         )
         return list(cursor.fetchall())

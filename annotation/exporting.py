@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
+from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 
@@ -14,6 +15,7 @@ from annotation.formats import coco, csv, via_project
 from annotation.formats.rows import CellRow, Choice, Group, ImageRow
 from annotation.label_choice import Choice as CurrentChoice
 from annotation.label_choice import current_choice
+from annotation.label_rules import NO_RULES, Rules, rules_of
 from annotation.models import Cell, ImageName, Label, SmearImage, Study
 
 FORMATS = ("via", "coco", "csv")
@@ -90,6 +92,7 @@ class StudyRows:
         ]
         self.images = self.cells = self.ignored = 0
         self._names: dict[str, int] = {}
+        self._rules: dict[UUID, Rules] = {}
 
     def categories(self) -> list[str]:
         """Names for COCO: labels of single choices, and the classes of ignored regions."""
@@ -110,6 +113,7 @@ class StudyRows:
 
     def _rows(self) -> Iterator[ImageRow]:
         cells = Cell.objects.filter(status__in=self._status).with_correction().prefetch_related("labels", "texts")
+        self._rules = rules_of({"cell__image__study": self.study})
         for image in self._with_names().prefetch_related(Prefetch("cells", cells)).iterator(IMAGES_AT_ONCE):
             yield self._row(image, image.state, [self._cell(cell) for cell in self._cells(image)])
 
@@ -140,7 +144,8 @@ class StudyRows:
         return drawn
 
     def _cell(self, cell: Cell) -> CellRow:
-        current = current_choice(cell.labels.all(), cell.texts.all())
+        rules = self._rules.get(cell.pk, NO_RULES)
+        current = current_choice(cell.labels.all(), cell.texts.all(), rules=rules)
         return CellRow(
             str(cell.pk),
             cell.border,

@@ -11,11 +11,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from annotation.batch import Batch, Change, read_batch, write_batch
 from annotation.borders import BorderError, clean
 from annotation.label_choice import Choice, choices_of
-from annotation.models import Cell, Operation, SmearImage
+from annotation.models import Adjudication, Cell, LabelGroup, Operation, SmearImage
 
 __all__ = ["APPLIED", "REFUSED", "REPLAYED", "STALE", "Change", "Outcome", "Result", "apply", "settle_proposals"]
 
@@ -89,14 +90,14 @@ def _one(batch: Batch, change: Change) -> Result:
             return Result(change.id, REPLAYED, cell)
         return Result(change.id, REFUSED, cell, "This operation's id was used for another change.")
     try:
-        if batch.image.state == SmearImage.State.REVIEWED:
+        if batch.image.state == SmearImage.State.REVIEWED and not _is_second_look(batch, change):
             raise Refusal("The image is reviewed; it must be reopened before it can be changed.")
         if change.kind == Kind.CREATE:
             cell = _create(batch, change)
         else:
             if cell is None:
                 raise Refusal("There is no such cell in this image.")
-            if cell.version != change.version or cell.pk in batch.overtaken:
+            if cell.pk in batch.overtaken or (cell.version != change.version and not _still_holds(batch, cell, change)):
                 batch.overtaken.add(cell.pk)
                 return Result(change.id, STALE, cell, "The cell was changed by somebody else in the meantime.")
             _CHANGES[change.kind](batch, cell, change)
@@ -107,6 +108,22 @@ def _one(batch: Batch, change: Change) -> Result:
         return Result(change.id, REFUSED, cell, str(refusal))
     _record(batch, cell, change)
     return Result(change.id, APPLIED, cell)
+
+
+def _is_second_look(batch: Batch, change: Change) -> bool:
+    """Whether a change is a reading that somebody was asked for, or a reviewer's decision: of finished cells, too."""
+    return change.kind == Kind.ADJUDICATE or (change.kind == Kind.LABEL and change.cell in batch.read)
+
+
+def _still_holds(batch: Batch, cell: Cell, change: Change) -> bool:
+    """Whether a reader's label is based on the border as it is, though others have labelled the cell meanwhile.
+
+    Readers judge each on their own: what others say is none of their business, and rows of its own.
+    """
+    if change.kind != Kind.LABEL or change.cell not in batch.read or change.version > cell.version:
+        return False
+    since = Operation.objects.filter(cell=cell, version__gt=change.version)
+    return not since.exclude(Q(kind=Kind.ADJUDICATE) | Q(kind=Kind.LABEL) & ~Q(user=batch.user)).exists()
 
 
 def _record(batch: Batch, cell: Cell, change: Change) -> None:
@@ -120,6 +137,8 @@ def _record(batch: Batch, cell: Cell, change: Change) -> None:
             payload["confidence"] = choice.confidence
         if choice.texts:
             payload["texts"] = choice.texts
+    if change.kind == Kind.ADJUDICATE:
+        payload |= {"group": change.group, "labels": change.labels, "note": change.note}
     operation = Operation(
         id=change.id,
         image=batch.image,
@@ -206,6 +225,35 @@ def _label(batch: Batch, cell: Cell, change: Change) -> None:
     batch.choices[cell.pk] = Choice(chosen, _confidence(change, chosen), _texts(batch, change))
 
 
+def _adjudicate(batch: Batch, cell: Cell, change: Change) -> None:
+    """Decide which labels of a group count, or take back what was decided. Asks nobody's role: adjudication.py does."""
+    if change.group is None:
+        raise Refusal("An adjudication names a label group.")
+    if cell.status == Status.DELETED:
+        raise Refusal("The cell is deleted; restore it before deciding on it.")
+    place = (cell.pk, change.group)
+    if change.labels is None:
+        if batch.decisions.get(place) is None and place not in batch.settled - batch.decisions.keys():
+            raise Refusal("Nothing was decided here that could be taken back.")
+        batch.decisions[place] = None
+        return
+    chosen = list(dict.fromkeys(change.labels))
+    labels = [batch.labels.get(label_id) for label_id in chosen]
+    if any(label is None or label.group_id != change.group for label in labels):
+        raise Refusal("There is no such label in this group.")
+    if len(labels) > 1 and any(label and not label.group.multiple for label in labels):
+        raise Refusal("A cell has one label of this group at most.")
+    if not _is_group(batch, change.group):
+        raise Refusal("There is no such label group in this study.")
+    batch.decisions[place] = Adjudication(
+        cell=cell, group_id=change.group, labels=chosen, decided_by=batch.user, note=change.note[:MAX_TEXT]
+    )
+
+
+def _is_group(batch: Batch, group_id: int) -> bool:
+    return LabelGroup.objects.filter(pk=group_id, study=batch.image.study_id).exists()
+
+
 def _confidence(change: Change, chosen: Sequence[int]) -> dict[int, float]:
     given = change.confidence or {}
     for label_id, value in given.items():
@@ -243,6 +291,7 @@ _CHANGES: dict[str, Callable[[Batch, Cell, Change], None]] = {
     Kind.DELETE: _delete,
     Kind.RESTORE: _restore,
     Kind.LABEL: _label,
+    Kind.ADJUDICATE: _adjudicate,
 }
 
 

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Count, F
 
 from annotation.formats.records import plain_text
-from annotation.models import CellLabel, Label, LabelGroup, Study
+from annotation.models import Adjudication, CellLabel, Label, LabelGroup, Study
 
 # As many as a name, a description and a list of further names hold.
 _NAME, _TEXT, _ALIASES = 100, 2000, 20
@@ -88,7 +88,7 @@ class Draft:
     """The scheme of a study with changes that are not saved; the rows are changed in memory only."""
 
     def __init__(self, study: Study) -> None:
-        """Four queries."""
+        """Five queries."""
         self.study = study
         self.groups = [
             DraftGroup(
@@ -102,12 +102,14 @@ class Draft:
         self._names = {(type(row), row.pk): row.name for row in self._rows()}
         self._multiple = {group.row.pk for group in self.groups if group.row.multiple}
         self._deleted: list[Label | LabelGroup] = []
-        # Cells by label, and the labels that any cell ever had.
+        # Cells by label, and the labels that any cell ever had, or that a reviewer ever decided on.
         held = CellLabel.objects.filter(label__group__study=study).values_list("label")
         self.cells: dict[int, int] = dict(held.annotate(Count("cell", distinct=True)))
         events: Any = CellLabel.pgh_event_model  # type: ignore[attr-defined]
         ever = events.objects.filter(label__group__study=study).values_list("label", flat=True).distinct()
-        self.used = {*self.cells, *ever}
+        decisions: Any = Adjudication.pgh_event_model  # type: ignore[attr-defined]
+        decided = decisions.objects.filter(group__study=study).values_list("labels", flat=True)
+        self.used = {*self.cells, *ever, *(label for labels in decided for label in labels)}
 
     # --- changes ---
 

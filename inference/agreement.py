@@ -7,7 +7,7 @@ from django.db.models.functions import Coalesce
 
 from annotation.models import CellLabel, Label, Study
 from inference.models import CellProbability
-from inference.shown_labels import shown_labels
+from inference.shown_labels import shown_labels, shown_probabilities
 
 Rows = QuerySet[Any, Any]
 
@@ -51,12 +51,14 @@ def model_disputes(study: Study, viewer: int, of: Label | None) -> Rows:
     if of is None:
         # No condition on labels beyond this one: to check it on a million rows takes longer than to join them.
         chosen = said.filter(cell=OuterRef("cell"), label=OuterRef("label"))
-        rows = CellProbability.objects.filter(Exists(chosen)).order_by()
+        rows = CellProbability.objects.filter(shown_probabilities(viewer), Exists(chosen)).order_by()
         return rows.annotate(figure=1.0 - F("probability")).values("cell", "figure")
     # Labels by their ids, which tell the database how many rows to expect.
     group = Label.objects.filter(group__study=study) if of.group.multiple else Label.objects.filter(group=of.group_id)
     spoken = said.filter(label__in=list(group.values_list("pk", flat=True)))
     says_so = Q(cell__in=said.filter(label=of).values("cell"))
     figure = Case(When(says_so, then=1.0 - F("probability")), default=F("probability"))
-    rows = CellProbability.objects.filter(label=of, cell__in=spoken.values("cell")).order_by()
+    rows = CellProbability.objects.filter(
+        shown_probabilities(viewer), label=of, cell__in=spoken.values("cell")
+    ).order_by()
     return rows.annotate(figure=figure).values("cell", "figure")

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from annotation.blind_reading import sight_of
 from annotation.cell_crops import cells_to_classify, typical_px
 from annotation.crop import FIELD_UM, Square, crop_hash, crop_square
-from annotation.label_choice import NOTHING_SAID, current_choice
+from annotation.label_choice import current_choice
+from annotation.label_rules import NO_RULES, rules_of
 from annotation.models import CellLabel, CellText, Study
 from inference.models import CellProbability
-from inference.shown_labels import shown_labels
+from inference.shown_labels import shown_labels, shown_probabilities
 
 # So many cells are described at a time.
 PAGE = 200
@@ -25,7 +27,7 @@ _typical: dict[int, tuple[float, float | None]] = {}
 
 
 def described(study: Study, ids: Sequence[UUID], viewer: int) -> list[dict[str, Any]]:
-    """Those of the cells that the gallery shows, in the order of `ids`. Four queries, whatever their number."""
+    """Those of the cells that the gallery shows, in the order of `ids`. A dozen queries, whatever their number."""
     rows = cells_to_classify(study).filter(pk__in=ids).order_by()
     cells: dict[UUID, Any] = {
         row["id"]: row
@@ -42,7 +44,10 @@ def described(study: Study, ids: Sequence[UUID], viewer: int) -> list[dict[str, 
     for text in CellText.objects.filter(shown, cell__in=cells).order_by("pk"):
         texts[text.cell_id].append(text)
     probabilities: dict[UUID, dict[str, float]] = defaultdict(dict)
-    said = CellProbability.objects.filter(cell__in=cells, probability__gte=_WORTH_SAYING).order_by()
+    rules = rules_of({"cell__in": list(cells)}, sight_of(viewer))
+    said = CellProbability.objects.filter(
+        shown_probabilities(viewer), cell__in=cells, probability__gte=_WORTH_SAYING
+    ).order_by()
     for cell, label_id, probability in said.values_list("cell", "label", "probability"):
         probabilities[cell][str(label_id)] = round(probability, 3)
     found = []
@@ -50,7 +55,7 @@ def described(study: Study, ids: Sequence[UUID], viewer: int) -> list[dict[str, 
         row = cells.get(key)
         if row is None:
             continue
-        choice = current_choice(labels[key], texts[key], viewer) if labels[key] or texts[key] else NOTHING_SAID
+        choice = current_choice(labels[key], texts[key], viewer, rules.get(key, NO_RULES))
         found.append(
             {
                 "id": str(key),
@@ -70,11 +75,18 @@ def described(study: Study, ids: Sequence[UUID], viewer: int) -> list[dict[str, 
 
 
 def _said(labels: Sequence[CellLabel]) -> list[dict[str, Any]]:
-    """Who chose what: {by: a name, null of an import, labels}."""
-    by: dict[str | None, list[int]] = defaultdict(list)
+    """Who chose what, and how sure they are: {by: a name, null of an import, labels, confidence: by label id}."""
+    by: dict[str | None, list[CellLabel]] = defaultdict(list)
     for row in labels:
-        by[row.annotator.get_username() if row.annotator else None].append(row.label_id)
-    return [{"by": name, "labels": chosen} for name, chosen in by.items()]
+        by[row.annotator.get_username() if row.annotator else None].append(row)
+    return [
+        {
+            "by": name,
+            "labels": [row.label_id for row in rows],
+            "confidence": {str(row.label_id): row.confidence for row in rows if row.confidence is not None},
+        }
+        for name, rows in by.items()
+    ]
 
 
 def _seen(study: Study, row: dict[str, Any]) -> dict[str, Any]:

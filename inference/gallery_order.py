@@ -19,6 +19,7 @@ from inference.cell_looks import alike, looks_of, outlying
 from inference.gallery_query import APPLIES, BY_LOOKS, BY_PROBABILITY, GalleryQuery
 from inference.models import CellProbability
 from inference.packed_ids import Ids, packed, places, unpacked
+from inference.shown_labels import shown_probabilities
 
 # No gallery shows more cells at a time: 4 MB of ids.
 MOST = 250_000
@@ -61,7 +62,7 @@ def _figures(study: Study, sort: str, viewer: int, of: Label | None) -> "QuerySe
         rows = model_disputes(study, viewer, of)
         return rows if of else rows.values("cell").annotate(figure=Max("figure"))
     if of is not None:
-        probabilities = CellProbability.objects.filter(label=of).order_by()
+        probabilities = CellProbability.objects.filter(shown_probabilities(viewer), label=of).order_by()
         figure = {
             "likely": F("probability"),
             "unlikely": -F("probability"),
@@ -72,7 +73,9 @@ def _figures(study: Study, sort: str, viewer: int, of: Label | None) -> "QuerySe
     # that are one together the largest is at least their mean: most rows need not be looked at.
     labels = list(Label.objects.filter(group__study=study, group__multiple=False).values_list("pk", flat=True))
     least = 0.99 / max(1, len(labels))
-    choices = CellProbability.objects.filter(label__in=labels, probability__gte=least).order_by()
+    choices = CellProbability.objects.filter(
+        shown_probabilities(viewer), label__in=labels, probability__gte=least
+    ).order_by()
     surest = Max("probability")
     return choices.values("cell").annotate(figure=surest if sort == "likely" else -surest).values("cell", "figure")
 

@@ -11,7 +11,7 @@ from annotation.cell_crops import cells_to_classify
 from annotation.models import Cell, CellLabel, Label, SmearImage, Study
 from inference.agreement import model_disputes, people_disagree
 from inference.models import CellProbability
-from inference.shown_labels import shown_labels
+from inference.shown_labels import shown_labels, shown_probabilities
 
 # The words of the address, and what people read.
 SORTS = {
@@ -30,8 +30,12 @@ SORTS = {
 BY_PROBABILITY = ("likely", "unlikely", "uncertain", "disputed")
 BY_LOOKS = ("similar", "outliers")
 AGREEMENTS = {"people": "People disagree", "model": "Model and people disagree"}
+# How sure somebody is of a label, by the bounds of what is stored (static/src/editor/panel/labelling.js): from the first
+# to below the second.
+CERTAINTIES = {"unsure": "Unsure", "likely": "Likely", "sure": "Sure", "unsaid": "Not said how sure"}
+_CERTAIN = {"unsure": (0.0, 0.55), "likely": (0.55, 0.9), "sure": (0.9, 1.1)}
 NONE, ME, NOT_ME, IMPORTED = "none", "me", "not-me", "imported"
-PARAMETERS = ("label", "annotator", "patient", "state", "of", "least", "most", "agreement", "sort", "like")
+PARAMETERS = ("label", "annotator", "certainty", "patient", "state", "of", "least", "most", "agreement", "sort", "like")
 # So many cells at most are asked for others that look like them.
 MOST_LIKE = 200
 # A model says that a label applies from this probability on.
@@ -43,13 +47,15 @@ class GalleryQuery:
     """What somebody asked to see. An empty value asks for everything.
 
     label: a label's id, "none" (no label at all), or "none-" and a group's id. annotator: a user's id, "not-me" (the
-    viewer has said nothing of the cell) or "imported". patient: a patient's id or "none". of: the label whose
+    viewer has said nothing of the cell) or "imported". certainty: one of CERTAINTIES, of that label by that annotator
+    where they are asked for, else of any. patient: a patient's id or "none". of: the label whose
     probability counts, as an id; least and most: its range. agreement: one of AGREEMENTS. like: the cells that others
     are compared with, for the sort "similar".
     """
 
     label: str = ""
     annotator: str = ""
+    certainty: str = ""
     patient: str = ""
     state: str = ""
     of: str = ""
@@ -67,10 +73,13 @@ class GalleryQuery:
         annotator = parameters.get("annotator", "")
         if annotator == ME:
             annotator = str(viewer)
-        state, agreement, sort = (parameters.get(name, "") for name in ("state", "agreement", "sort"))
+        state, agreement, sort, certainty = (
+            parameters.get(name, "") for name in ("state", "agreement", "sort", "certainty")
+        )
         return cls(
             label=NONE if label == NONE else f"none-{group}" if group else _id(label),
             annotator=annotator if annotator in (NOT_ME, IMPORTED) else _id(annotator),
+            certainty=certainty if certainty in CERTAINTIES else "",
             patient=NONE if parameters.get("patient") == NONE else _id(parameters.get("patient", "")),
             state=state if state in SmearImage.State.values else "",
             of=_id(parameters.get("of", "")),
@@ -98,7 +107,8 @@ class GalleryQuery:
         if of is not None and (self.least is not None or self.most is not None):
             at = {"probability__gte": self.least, "probability__lte": self.most}
             within = {name: value for name, value in at.items() if value is not None}
-            cells = cells.filter(pk__in=CellProbability.objects.filter(label=of, **within).order_by().values("cell"))
+            said = CellProbability.objects.filter(shown_probabilities(viewer), label=of, **within)
+            cells = cells.filter(pk__in=said.order_by().values("cell"))
         if self.agreement == "people":
             cells = cells.filter(people_disagree(study, viewer))
         elif self.agreement == "model":
@@ -106,7 +116,7 @@ class GalleryQuery:
         return cells
 
     def _said(self, study: Study, viewer: int) -> Q:
-        """What was said of a cell, and by whom: a label by an annotator is one row that fulfils both."""
+        """What was said of a cell, by whom, and how sure: one row fulfils all of it."""
         labels = CellLabel.objects.filter(shown_labels(study, viewer), cell=OuterRef("pk")).order_by()
         condition = Q()
         if self.annotator == NOT_ME:
@@ -119,9 +129,15 @@ class GalleryQuery:
             return condition & ~Q(Exists(labels))
         if self.label.startswith("none-"):
             return condition & ~Q(Exists(labels.filter(label__group=int(self.label.removeprefix("none-")))))
+        if self.certainty == "unsaid":
+            labels = labels.filter(confidence=None)
+        elif self.certainty:
+            low, high = _CERTAIN[self.certainty]
+            labels = labels.filter(confidence__gte=low, confidence__lt=high)
         if self.label:
             return condition & Q(Exists(labels.filter(label=int(self.label))))
-        return condition & Q(Exists(labels)) if self.annotator not in ("", NOT_ME) else condition
+        any_row = self.certainty or self.annotator not in ("", NOT_ME)
+        return condition & Q(Exists(labels)) if any_row else condition
 
 
 def _id(text: str) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from annotation.cell_crops import typical_px
-from annotation.label_choice import choices_of
+from annotation.label_choice import NOTHING_SAID, choices_of
 from annotation.models import Cell, Label, LabelGroup, SmearImage, Study
 from annotation.revision import still_moment
 from training.classifier_target import Target
@@ -66,13 +67,15 @@ def _read(study: Study, selection: Selection) -> tuple[dict[str, Any], dict[str,
     if selection.patients:
         chosen = chosen.filter(patient__code__in=selection.patients)
     cells = Cell.objects.filter(image__in=chosen, ignored=False).confirmed().exclude(border__kind="point")
-    labelled = list(cells.filter(labels__isnull=False).order_by("pk").distinct().select_related("image"))
+    # Of a cell that nobody labelled a reviewer may have decided, too.
+    spoken_of = Q(labels__isnull=False) | Q(adjudications__isnull=False)
+    labelled = list(cells.filter(spoken_of).order_by("pk").distinct().select_related("image"))
     said = choices_of([cell.pk for cell in labelled], None)
     scheme = {label.pk: label for label in Label.objects.filter(group__study=study).select_related("group")}
     borders: dict[int, list[dict[str, Any]]] = {}
     for cell in labelled:
         choices: dict[str, list[str]] = {}
-        for key in said[cell.pk].labels:
+        for key in said.get(cell.pk, NOTHING_SAID).labels:
             choices.setdefault(scheme[key].group.name, []).append(scheme[key].name)
         if choices:
             borders.setdefault(cell.image_id, []).append(_entry(cell, choices))

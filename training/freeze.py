@@ -11,8 +11,8 @@ from django.conf import settings
 from django.db import transaction
 
 from annotation.borders import bounds, is_point
-from annotation.label_choice import current_choice
-from annotation.models import Cell, CellLabel, CellText, Label, LabelGroup, SmearImage, Study
+from annotation.label_choice import choices_in
+from annotation.models import Cell, Label, LabelGroup, SmearImage, Study
 from annotation.points import median_size, region_around
 from annotation.revision import still_moment
 from annotation.store import ImageStore
@@ -261,13 +261,8 @@ def _is_outline(cell: Cell, vouched: bool) -> bool:
 
 def _labels(images: list[SmearImage]) -> dict[Any, set[str]]:
     """The names of the labels that hold for each cell of the images."""
-    by_cell: dict[Any, list[CellLabel]] = defaultdict(list)
-    for row in CellLabel.objects.filter(cell__image__in=images).order_by("pk"):
-        by_cell[row.cell_id].append(row)
-    # Who has only written something about a cell has spoken too, and it is their choice that holds.
-    texts: dict[Any, list[CellText]] = defaultdict(list)
-    for text in CellText.objects.filter(cell__image__in=images).order_by("pk"):
-        texts[text.cell_id].append(text)
-    used = {row.label_id for rows in by_cell.values() for row in rows}
-    names = dict(Label.objects.filter(pk__in=used).values_list("pk", "name"))
-    return {cell: {names[label] for label in current_choice(own, texts[cell]).labels} for cell, own in by_cell.items()}
+    said = {cell: choice.labels for cell, choice in choices_in(images).items()}
+    names = dict(
+        Label.objects.filter(pk__in={label for labels in said.values() for label in labels}).values_list("pk", "name")
+    )
+    return {cell: {names[label] for label in labels} for cell, labels in said.items()}

@@ -39,7 +39,7 @@ class CellHistory(APIView):
                         "border": one.border,
                         "labels": one.labels,
                     }
-                    for one in history(cell)
+                    for one in history(cell, request.user.pk)
                 ]
             }
         )

@@ -18,6 +18,9 @@ class Operation(models.Model):
         # A reviewer decides which labels of a group count, or takes that back.
         ADJUDICATE = "adjudicate", "Adjudicate"
 
+    # These say what a cell is, and leave its border alone.
+    ABOUT_LABELS = (Kind.LABEL, Kind.ADJUDICATE)
+
     id = models.UUIDField(primary_key=True)
     image = models.ForeignKey(SmearImage, on_delete=models.CASCADE, related_name="operations")
     cell = models.ForeignKey(Cell, on_delete=models.CASCADE, related_name="operations")

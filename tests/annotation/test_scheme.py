@@ -14,6 +14,7 @@ from annotation.imported_borders import LabelBook
 from annotation.models import Cell, CellLabel, Label, LabelGroup, SmearImage, Study
 from annotation.scheme import SCHEMES, give_scheme
 from tests.annotation.changes import change, one
+from tests.annotation.reading import decide
 
 pytestmark = pytest.mark.django_db
 
@@ -88,7 +89,8 @@ def test_shipped_schemes_say_what_to_look_for_and_clash_nowhere(db: Any, key: st
     keys = [each.key for each in labels if each.key]
     assert len(set(keys)) == len(keys) and set(keys) <= set("0123456789")
     uncounted = {each.name for each in labels if not each.counted}
-    assert uncounted == ({"Unidentified"} if key == "paper" else {"Artefact", "Smudge cell", "Not identifiable"})
+    nameless = {"Unidentified"} if key == "paper" else {"Artefact", "Smudge cell", "Not identifiable"}
+    assert uncounted == {*nameless, "Exclude from count"}
     assert {"Promyelocyte", "Auer rod", "Faggot cell"} <= {each.name for each in labels}
 
 
@@ -239,6 +241,15 @@ def test_a_label_with_votes_is_retired_and_never_deleted(study: Study, drawn: Ce
     assert "Mast cell" in save(**{f"new-label-{group(study).pk}": "Mast cell"}) or label(study, "Mast cell")
     assert "is deleted" in save(action=f"delete:{label(study, 'Mast cell').pk}")
     assert not Label.objects.filter(name="Mast cell").exists()
+
+
+def test_a_label_that_only_a_reviewer_decided_on_is_never_deleted(
+    study: Study, drawn: Cell, reviewer: User, save: Any
+) -> None:
+    decide(drawn, reviewer, "Cell type", ["Eosinophil"])
+    decide(drawn, reviewer, "Cell type", None)
+    eosinophil = Label.objects.get(group__study=study, name="Eosinophil")
+    assert "can be retired, not deleted" in save(400, action=f"delete:{eosinophil.pk}")
 
 
 def test_a_retired_label_stays_on_its_cells_in_exports_and_comes_back(

@@ -1,5 +1,7 @@
 """An image with its borders as of a round, beside what became of them: to look at, not to work on."""
 
+from typing import Any
+
 from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -24,6 +26,7 @@ def image_past(request: HttpRequest, image_id: int) -> HttpResponse:
     rounds = rounds_of(image)
     asked = request.GET.get("at", "").strip()
     problem, moment, status = "", None, 200
+    viewer: Any = request.user.pk
     try:
         if asked:
             moment = moment_of(image.study, asked)
@@ -40,7 +43,7 @@ def image_past(request: HttpRequest, image_id: int) -> HttpResponse:
         **study_context(request, image.study, "worklist"),
         "image": image,
         "rounds": rounds,
-        "past": past_of(image, moment) if moment else None,
+        "past": past_of(image, moment, viewer) if moment else None,
         "problem": problem,
         "asked": asked or (rounds[-1].number if rounds else ""),
         "shown_round": next((each for each in rounds if moment and each.created_at == moment.at), None),
