@@ -2,6 +2,7 @@ import pghistory
 from django.conf import settings
 from django.db import models
 
+from annotation.label_roles import CellRole, guessed_role
 from annotation.models.cell import Cell
 from annotation.models.study import Study
 
@@ -46,6 +47,8 @@ class Label(models.Model):
     retired = models.BooleanField(default=False)
     # Other spellings under which imports bring it.
     aliases = models.JSONField(default=list, blank=True)
+    # What it stands for in a diagnosis; empty: what its name says.
+    role = models.CharField(max_length=16, choices=CellRole.choices, default="", blank=True)
 
     objects = LabelQuerySet.as_manager()
 
@@ -55,6 +58,10 @@ class Label(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def stands_for(self) -> CellRole:
+        return CellRole(self.role) if self.role else guessed_role(self.name, self.aliases)
 
 
 class TextAttribute(models.Model):
