@@ -18,6 +18,14 @@ class Kind(models.TextChoices):
 
     DETECTOR = "detector", "Detector"
     CLASSIFIER = "classifier", "Classifier"
+    ENSEMBLE = "ensemble", "Ensemble"
+    MIL = "mil", "MILLIE"
+    IMAGE = "image", "Whole image"
+
+    @property
+    def diagnoses(self) -> bool:
+        """Whether it says what a patient has, and not what a cell is."""
+        return self in (Kind.ENSEMBLE, Kind.MIL, Kind.IMAGE)
 
 
 class Bundle(models.Model):
