@@ -9,18 +9,21 @@ from annotation.label_names import same_name
 
 class CellRole(models.TextChoices):
     """The cells that diagnoses are made of. MATURE are those that every smear has and no leukaemia is made of, which
-    tell how it was stained."""
+    tell how it was stained; NO_CELL is what enters no ratio of nucleated cells."""
 
     MYELOBLAST = "myeloblast", "Myeloblast"
     PROMYELOCYTE = "promyelocyte", "Promyelocyte"
     AUER_ROD = "auer_rod", "Auer rod"
     MATURE = "mature", "Mature cell"
+    NO_CELL = "no_cell", "No viable nucleated cell"
     OTHER = "other", "None of these"
 
 
 _BLASTS = ("blast", "myeloblast", "bla")
 _PROMYELOCYTES = ("promyelocyte", "pmo", "abnormal promyelocyte", "atypical promyelocyte")
 _MATURE = ("lymphocyte", "neutrophil", "segmented neutrophil", "neutrophil segmented", "neutrophil (segmented)")
+# Words of what is no viable nucleated cell, in whatever combination.
+_NO_CELL = {"smudge", "smudged", "thrombocyte", "platelet", "artefact", "artifact", "debris", "background", "unidentified"}
 
 
 def guessed_role(name: str, aliases: Iterable[str] = ()) -> CellRole:
@@ -36,4 +39,6 @@ def guessed_role(name: str, aliases: Iterable[str] = ()) -> CellRole:
             return CellRole.MYELOBLAST
         if spelt in _MATURE:
             return CellRole.MATURE
+        if _NO_CELL & set(words):
+            return CellRole.NO_CELL
     return CellRole.OTHER

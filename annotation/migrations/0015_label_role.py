@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='label',
             name='role',
-            field=models.CharField(blank=True, choices=[('myeloblast', 'Myeloblast'), ('promyelocyte', 'Promyelocyte'), ('auer_rod', 'Auer rod'), ('mature', 'Mature cell'), ('other', 'None of these')], default='', max_length=16),
+            field=models.CharField(blank=True, choices=[('myeloblast', 'Myeloblast'), ('promyelocyte', 'Promyelocyte'), ('auer_rod', 'Auer rod'), ('mature', 'Mature cell'), ('no_cell', 'No viable nucleated cell'), ('other', 'None of these')], default='', max_length=16),
         ),
     ]

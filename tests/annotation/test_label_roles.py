@@ -17,7 +17,8 @@ from annotation.models import Label
         ("Lymphocyte", (), CellRole.MATURE),
         ("Erythroblast", (), CellRole.OTHER),
         ("Monoblast", (), CellRole.OTHER),
-        ("Smudge-cells", (), CellRole.OTHER),
+        ("Smudge-cells", (), CellRole.NO_CELL),
+        ("Giant thrombocyte", (), CellRole.NO_CELL),
     ],
 )
 def test_guessed_by_name(name: str, aliases: tuple[str, ...], role: CellRole) -> None:
