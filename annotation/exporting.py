@@ -12,11 +12,13 @@ from django.db.models import Prefetch, QuerySet
 
 from annotation.borders import is_point
 from annotation.formats import coco, csv, via_project
-from annotation.formats.rows import CellRow, Choice, Group, ImageRow
+from annotation.formats.rows import CellRow, Choice, Group, ImageRow, Measured
 from annotation.label_choice import Choice as CurrentChoice
 from annotation.label_choice import current_choice
 from annotation.label_rules import NO_RULES, Rules, rules_of
-from annotation.models import Cell, ImageName, Label, SmearImage, Study
+from annotation.measure_table import MEASURES, RECIPE
+from annotation.models import Cell, CellMeasures, ImageName, Label, SmearImage, Study
+from annotation.models.cell_measures import shape_of_cell
 
 FORMATS = ("via", "coco", "csv")
 IMAGES_AT_ONCE = 100
@@ -67,7 +69,7 @@ def _write(stream: TextIO, study: Study, format: str, rows: "StudyRows") -> None
     elif format == "coco":
         coco.write(stream, study.name, rows.categories(), rows)
     else:
-        csv.write(stream, rows.groups, rows, rows.texts)
+        csv.write(stream, rows.groups, rows, rows.texts, rows.measures)
 
 
 class StudyRows:
@@ -90,6 +92,9 @@ class StudyRows:
         self.groups = [
             Group(group.name, group.multiple, tuple(label.name for label in group.labels.all())) for group in groups
         ]
+        measured = CellMeasures.objects.filter(cell__image__study=study, recipe=RECIPE).exists()
+        # The names of what was measured; nothing where no cell was.
+        self.measures: list[str] = [measure.name for measure in MEASURES] if measured else []
         self.images = self.cells = self.ignored = 0
         self._names: dict[str, int] = {}
         self._rules: dict[UUID, Rules] = {}
@@ -113,6 +118,8 @@ class StudyRows:
 
     def _rows(self) -> Iterator[ImageRow]:
         cells = Cell.objects.filter(status__in=self._status).with_correction().prefetch_related("labels", "texts")
+        if self.measures:
+            cells = cells.select_related("measures").annotate(shape=shape_of_cell())
         self._rules = rules_of({"cell__image__study": self.study})
         for image in self._with_names().prefetch_related(Prefetch("cells", cells)).iterator(IMAGES_AT_ONCE):
             yield self._row(image, image.state, [self._cell(cell) for cell in self._cells(image)])
@@ -157,7 +164,15 @@ class StudyRows:
             cell.origin,
             getattr(cell, "correction", None) or "",
             {self._texts[attribute_id]: text for attribute_id, text in current.texts.items()},
+            self._measured(cell),
         )
+
+    def _measured(self, cell: Cell) -> Measured | None:
+        """What was measured of a cell as it is, None where nothing was."""
+        stored: CellMeasures | None = getattr(cell, "measures", None) if self.measures else None
+        if stored is None or stored.shape != getattr(cell, "shape", None):
+            return None
+        return Measured("µm" if stored.in_um else "px", stored.by_name())
 
     def named(self, current: CurrentChoice) -> tuple[Choice, ...]:
         """A cell's choice by groups and names; raises KeyError for a label that the study does not have."""

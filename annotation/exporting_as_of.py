@@ -32,6 +32,8 @@ class PastRows(StudyRows):
         self, study: Study, moment: Moment, *, touched_only: bool = False, points: bool = True, deleted: bool = False
     ) -> None:
         super().__init__(study, points=points, deleted=deleted)
+        # They are of the borders as they are now.
+        self.measures = []
         self._moment = moment
         self._touched_only = touched_only
         self._left_out = self._inferred = self._open = self._labels_gone = 0

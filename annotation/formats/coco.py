@@ -24,7 +24,7 @@ from annotation.formats.records import (
     plain_text,
     shortened,
 )
-from annotation.formats.rows import CellRow, ImageRow
+from annotation.formats.rows import CellRow, ImageRow, Measured
 
 CELL_CATEGORY = "cell"
 IGNORED_CATEGORY = "ignored"
@@ -238,8 +238,15 @@ def _annotation(index: int, image: int, cell: CellRow, ids: Mapping[str, int]) -
                 for choice in cell.choices
             },
             **({"texts": dict(cell.texts)} if cell.texts else {}),
+            **({"measures": _measures(cell.measured)} if cell.measured else {}),
         },
     }
+
+
+def _measures(measured: Measured) -> dict[str, Any]:
+    """The unit of lengths, and what could be said."""
+    values = {name: float(f"{value:.6g}") for name, value in measured.values.items() if value is not None}
+    return {"unit": measured.unit, **values}
 
 
 def category_of(cell: CellRow) -> str:

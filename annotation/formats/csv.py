@@ -50,6 +50,8 @@ COLUMNS = (
 )
 ONE, MANY = "label: ", "labels: "
 SURE, TEXT = "confidence: ", "text: "
+# What was measured: the unit of lengths, whose square and cube areas and volumes are in, and a column a measure.
+UNIT, MEASURE = "unit of measures", "measure: "
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
@@ -57,13 +59,21 @@ def is_table(text: str) -> bool:
     return text.startswith(",".join(COLUMNS))
 
 
-def write(stream: TextIO, groups: Sequence[Group], images: Iterable[ImageRow], texts: Sequence[str] = ()) -> None:
+def write(
+    stream: TextIO,
+    groups: Sequence[Group],
+    images: Iterable[ImageRow],
+    texts: Sequence[str] = (),
+    measures: Sequence[str] = (),
+) -> None:
     """Write rows as CSV, an image at a time. Sizes in pixels and, where the image's scale is known, in µm²; a point
-    has none. Confidences stand in the order of the labels beside them. `texts` are the study's text attributes.
+    has none. Confidences stand in the order of the labels beside them. `texts` are the study's text attributes,
+    `measures` the names of what was measured.
     """
     writer = csv.writer(stream)
     more = [(MANY if group.multiple else ONE) + group.name for group in groups]
     more += [*(SURE + group.name for group in groups), *(TEXT + name for name in texts)]
+    more += [UNIT, *(MEASURE + name for name in measures)] if measures else []
     writer.writerow([*COLUMNS, *more])
     for row in images:
         image = [
@@ -77,9 +87,8 @@ def write(stream: TextIO, groups: Sequence[Group], images: Iterable[ImageRow], t
         ]
         for cell in row.cells:
             said = [safe_text(cell.texts.get(name, "")) for name in texts]
-            writer.writerow(
-                [*image, *_cell(cell, row.um_per_pixel), *_labels(cell, groups), *_confidences(cell, groups), *said]
-            )
+            labels = [*_labels(cell, groups), *_confidences(cell, groups)]
+            writer.writerow([*image, *_cell(cell, row.um_per_pixel), *labels, *said, *_measures(cell, measures)])
         if not row.cells:
             writer.writerow([*image, *[""] * (len(COLUMNS) - len(image) + len(more))])
 
@@ -99,6 +108,15 @@ def _cell(cell: CellRow, um_per_pixel: float | None) -> list[Any]:
         "" if um_per_pixel is None or pixels is None else round(pixels * um_per_pixel**2, 4),
         json.dumps(cell.border),
     ]
+
+
+def _measures(cell: CellRow, measures: Sequence[str]) -> list[Any]:
+    if not measures:
+        return []
+    if cell.measured is None:
+        return [""] * (1 + len(measures))
+    values = (cell.measured.values.get(name) for name in measures)
+    return [cell.measured.unit, *("" if value is None else float(f"{value:.6g}") for value in values)]
 
 
 def _labels(cell: CellRow, groups: Sequence[Group]) -> list[str]:

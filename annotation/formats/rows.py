@@ -32,6 +32,14 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """The measures of a cell by name, None for what cannot be said; lengths in `unit`: "µm" or "px"."""
+
+    unit: str
+    values: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
 class CellRow:
     """One border. `bounds` are x0, y0, x1, y1 in pixels, clipped to the image; `correction` as Correction has it;
     `texts` are what was written about it, by the name of the text attribute."""
@@ -46,6 +54,7 @@ class CellRow:
     origin: str
     correction: str
     texts: Mapping[str, str] = field(default_factory=dict)
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True)
