@@ -18,6 +18,8 @@ from inference import (
     saliency_jobs,
 )
 from inference.models import CellFeatureJob, CellMeasureJob, ClassifyJob, ProposalJob, SaliencyJob
+from inference import image_quality_jobs
+from inference.models import ImageQualityJob
 from training import watch
 
 # Memory that the worker shares with the pool processes it forks, as in training/tasks.py.
@@ -54,6 +56,13 @@ def measure_cells(job_id: int) -> None:
         cell_measure_jobs.work(job, stopping=lambda: bool(_stopping.value))
 
 
+@shared_task(name=ImageQualityJob.task_name)
+def judge_image_quality(job_id: int) -> None:
+    job = ImageQualityJob.objects.select_related("study").filter(pk=job_id).first()
+    if job is not None:
+        image_quality_jobs.work(job, stopping=lambda: bool(_stopping.value))
+
+
 @shared_task(name=interactive.TASK)
 def retrain_head(study_id: int, group_id: int) -> None:
     interactive.retrain(study_id, group_id)
@@ -82,6 +91,7 @@ def recover_jobs(sender: Any = None, **_: Any) -> None:
         CellFeatureJob.recover()
         CellMeasureJob.recover()
         ClassifyJob.recover()
+        ImageQualityJob.recover()
     if own is None or "interactive" in own:
         interactive.send_lost()
         SaliencyJob.recover()
@@ -89,4 +99,5 @@ def recover_jobs(sender: Any = None, **_: Any) -> None:
 
 
 watch.also_look("interactive", interactive.send_lost)
+watch.also_look("inference", image_quality_jobs.look)
 watch.also_look("inference", cell_measure_jobs.launch_due)
