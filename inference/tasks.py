@@ -13,13 +13,12 @@ from inference import (
     cell_looks,
     cell_measure_jobs,
     classify_jobs,
+    image_quality_jobs,
     interactive,
     proposal_jobs,
     saliency_jobs,
 )
-from inference.models import CellFeatureJob, CellMeasureJob, ClassifyJob, ProposalJob, SaliencyJob
-from inference import image_quality_jobs
-from inference.models import ImageQualityJob
+from inference.models import CellFeatureJob, CellMeasureJob, ClassifyJob, ImageQualityJob, ProposalJob, SaliencyJob
 from training import watch
 
 # Memory that the worker shares with the pool processes it forks, as in training/tasks.py.
