@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from annotation.models import Cell, Label, Study
 from inference.agreement import model_disputes
 from inference.cell_looks import alike, looks_of, outlying
-from inference.gallery_query import APPLIES, BY_LOOKS, BY_PROBABILITY, GalleryQuery
+from inference.gallery_query import APPLIES, BY_LOOKS, BY_MEASURE, BY_PROBABILITY, GalleryQuery
+from inference.measured import figures
 from inference.models import CellProbability
 from inference.packed_ids import Ids, packed, places, unpacked
 from inference.shown_labels import shown_probabilities
@@ -38,6 +39,8 @@ def order(study: Study, query: GalleryQuery, viewer: int) -> bytes:
         cells = query.cells(study, viewer, of)
         if query.sort in BY_PROBABILITY:
             return _by_figure(cells, _figures(study, query.sort, viewer, of))
+        if query.sort in BY_MEASURE:
+            return _by_figure(cells, figures(study, query.measure, negative=query.sort == "measure-up"))
         if query.sort in BY_LOOKS:
             return _by_looks(cells, study, query, viewer)
         return _packed(_in_order(cells, query.sort))

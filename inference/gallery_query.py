@@ -8,8 +8,10 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotation.cell_crops import cells_to_classify
+from annotation.measure_table import BY_NAME
 from annotation.models import Cell, CellLabel, Label, SmearImage, Study
 from inference.agreement import model_disputes, people_disagree
+from inference.measured import measured_within
 from inference.models import CellProbability
 from inference.shown_labels import shown_labels, shown_probabilities
 
@@ -25,17 +27,37 @@ SORTS = {
     "outliers": "Least like their class",
     "largest": "Largest first",
     "smallest": "Smallest first",
+    "measure-down": "By measure, highest first",
+    "measure-up": "By measure, lowest first",
 }
 # Orders by what a model says of a label, and by what the cells look like to a backbone.
 BY_PROBABILITY = ("likely", "unlikely", "uncertain", "disputed")
 BY_LOOKS = ("similar", "outliers")
+BY_MEASURE = ("measure-down", "measure-up")
+# What is sorted by where nobody says which measure.
+USUAL_MEASURE = "area"
 AGREEMENTS = {"people": "People disagree", "model": "Model and people disagree"}
 # How sure somebody is of a label, by the bounds of what is stored (static/src/editor/panel/labelling.js): from the first
 # to below the second.
 CERTAINTIES = {"unsure": "Unsure", "likely": "Likely", "sure": "Sure", "unsaid": "Not said how sure"}
 _CERTAIN = {"unsure": (0.0, 0.55), "likely": (0.55, 0.9), "sure": (0.9, 1.1)}
 NONE, ME, NOT_ME, IMPORTED = "none", "me", "not-me", "imported"
-PARAMETERS = ("label", "annotator", "certainty", "patient", "state", "of", "least", "most", "agreement", "sort", "like")
+PARAMETERS = (
+    "label",
+    "annotator",
+    "certainty",
+    "patient",
+    "state",
+    "of",
+    "least",
+    "most",
+    "measure",
+    "low",
+    "high",
+    "agreement",
+    "sort",
+    "like",
+)
 # So many cells at most are asked for others that look like them.
 MOST_LIKE = 200
 # A model says that a label applies from this probability on.
@@ -49,8 +71,9 @@ class GalleryQuery:
     label: a label's id, "none" (no label at all), or "none-" and a group's id. annotator: a user's id, "not-me" (the
     viewer has said nothing of the cell) or "imported". certainty: one of CERTAINTIES, of that label by that annotator
     where they are asked for, else of any. patient: a patient's id or "none". of: the label whose
-    probability counts, as an id; least and most: its range. agreement: one of AGREEMENTS. like: the cells that others
-    are compared with, for the sort "similar".
+    probability counts, as an id; least and most: its range. measure: a name of annotation/measure_table.py; low and
+    high: its range. agreement: one of AGREEMENTS. like: the cells that others are compared with, for the sort
+    "similar".
     """
 
     label: str = ""
@@ -61,6 +84,9 @@ class GalleryQuery:
     of: str = ""
     least: float | None = None
     most: float | None = None
+    measure: str = USUAL_MEASURE
+    low: float | None = None
+    high: float | None = None
     agreement: str = ""
     sort: str = "newest"
     like: tuple[UUID, ...] = ()
@@ -76,6 +102,7 @@ class GalleryQuery:
         state, agreement, sort, certainty = (
             parameters.get(name, "") for name in ("state", "agreement", "sort", "certainty")
         )
+        measure = parameters.get("measure", "")
         return cls(
             label=NONE if label == NONE else f"none-{group}" if group else _id(label),
             annotator=annotator if annotator in (NOT_ME, IMPORTED) else _id(annotator),
@@ -85,6 +112,9 @@ class GalleryQuery:
             of=_id(parameters.get("of", "")),
             least=_probability(parameters.get("least", "")),
             most=_probability(parameters.get("most", "")),
+            measure=measure if measure in BY_NAME else USUAL_MEASURE,
+            low=_number(parameters.get("low", "")),
+            high=_number(parameters.get("high", "")),
             agreement=agreement if agreement in AGREEMENTS else "",
             sort=sort if sort in SORTS else "newest",
             like=_uuids(parameters.get("like", "")),
@@ -109,6 +139,8 @@ class GalleryQuery:
             within = {name: value for name, value in at.items() if value is not None}
             said = CellProbability.objects.filter(shown_probabilities(viewer), label=of, **within)
             cells = cells.filter(pk__in=said.order_by().values("cell"))
+        if self.low is not None or self.high is not None:
+            cells = cells.filter(pk__in=measured_within(study, self.measure, self.low, self.high))
         if self.agreement == "people":
             cells = cells.filter(people_disagree(study, viewer))
         elif self.agreement == "model":
@@ -146,11 +178,16 @@ def _id(text: str) -> str:
 
 
 def _probability(text: str) -> float | None:
+    value = _number(text)
+    return value if value is not None and 0 <= value <= 1 else None
+
+
+def _number(text: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) and 0 <= value <= 1 else None
+    return value if math.isfinite(value) else None
 
 
 def _uuids(text: str) -> tuple[UUID, ...]:
