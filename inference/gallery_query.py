@@ -11,7 +11,7 @@ from annotation.cell_crops import cells_to_classify
 from annotation.measure_table import BY_NAME
 from annotation.models import Cell, CellLabel, Label, SmearImage, Study
 from inference.agreement import model_disputes, people_disagree
-from inference.measured import measured_within
+from inference.measured import USUAL, measured_within
 from inference.models import CellProbability
 from inference.shown_labels import shown_labels, shown_probabilities
 
@@ -34,8 +34,6 @@ SORTS = {
 BY_PROBABILITY = ("likely", "unlikely", "uncertain", "disputed")
 BY_LOOKS = ("similar", "outliers")
 BY_MEASURE = ("measure-down", "measure-up")
-# What is sorted by where nobody says which measure.
-USUAL_MEASURE = "area"
 AGREEMENTS = {"people": "People disagree", "model": "Model and people disagree"}
 # How sure somebody is of a label, by the bounds of what is stored (static/src/editor/panel/labelling.js): from the first
 # to below the second.
@@ -84,7 +82,7 @@ class GalleryQuery:
     of: str = ""
     least: float | None = None
     most: float | None = None
-    measure: str = USUAL_MEASURE
+    measure: str = USUAL
     low: float | None = None
     high: float | None = None
     agreement: str = ""
@@ -112,7 +110,7 @@ class GalleryQuery:
             of=_id(parameters.get("of", "")),
             least=_probability(parameters.get("least", "")),
             most=_probability(parameters.get("most", "")),
-            measure=measure if measure in BY_NAME else USUAL_MEASURE,
+            measure=measure if measure in BY_NAME else USUAL,
             low=_number(parameters.get("low", "")),
             high=_number(parameters.get("high", "")),
             agreement=agreement if agreement in AGREEMENTS else "",

@@ -8,8 +8,11 @@ from typing import Any
 
 from django.db.models import F, QuerySet
 
-from annotation.measure_table import BY_NAME, PLACES, RECIPE
+from annotation.measure_table import BY_NAME, GROUPS, PLACES, RECIPE, Measure
 from annotation.models import CellMeasures, SmearImage, Study
+
+# What is sorted by where nobody says which measure.
+USUAL = "area"
 
 
 def in_um(study: Study) -> bool:
@@ -37,3 +40,22 @@ def measured_within(study: Study, name: str, low: float | None, high: float | No
     at = {"figure__gte": low, "figure__lte": high}
     rows = figures(study, name).filter(**{end: value for end, value in at.items() if value is not None})
     return rows.values("cell")
+
+
+def filter_context(study: Study) -> dict[str, Any]:
+    """What templates/inference/_measure_filter.html needs; empty where nothing was measured. Two queries."""
+    if not is_measured(study):
+        return {}
+    scale = in_um(study)
+    return {
+        "usual_measure": _words(BY_NAME[USUAL], scale),
+        "measure_groups": [
+            (group, [(each.name, _words(each, scale)) for each in measures if each.name != USUAL])
+            for group, measures in GROUPS.items()
+        ],
+    }
+
+
+def _words(measure: Measure, scale: bool) -> str:
+    unit = measure.unit(scale)
+    return f"{measure.label} ({unit})" if unit else measure.label

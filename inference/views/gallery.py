@@ -18,8 +18,9 @@ from annotation.models import SmearImage
 from annotation.views.study_page import study_context
 from inference import kept_crops
 from inference.gallery_crops import place_of
-from inference.gallery_query import AGREEMENTS, BY_LOOKS, BY_PROBABILITY, SORTS
+from inference.gallery_query import AGREEMENTS, BY_LOOKS, BY_MEASURE, BY_PROBABILITY, SORTS
 from inference.gallery_scheme import modelled_labels, scheme_json
+from inference.measured import filter_context
 from inference.models import CellFeatures
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ def gallery(request: HttpRequest, study_id: int) -> HttpResponse:
     groups = scheme_json(study)
     modelled = modelled_labels(study)
     looks = CellFeatures.objects.filter(cell__image__study=study).exists()
+    measured = filter_context(study)
     setup = {"groups": groups, "keys": keys_of(request.user), "modelled": sorted(modelled), "looks": looks}
     context = study_context(request, study, "gallery") | {
         "setup": setup,
@@ -46,10 +48,13 @@ def gallery(request: HttpRequest, study_id: int) -> HttpResponse:
         "others": [member for member in members_of(study, request.user) if member.id != request.user.pk],
         "states": SmearImage.State.choices,
         "agreements": AGREEMENTS if modelled else {"people": AGREEMENTS["people"]},
+        **measured,
         "sorts": {
             key: words
             for key, words in SORTS.items()
-            if (modelled or key not in BY_PROBABILITY) and (looks or key not in BY_LOOKS)
+            if (modelled or key not in BY_PROBABILITY)
+            and (looks or key not in BY_LOOKS)
+            and (measured or key not in BY_MEASURE)
         },
     }
     return render(request, "inference/gallery.html", context)

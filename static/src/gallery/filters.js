@@ -53,7 +53,7 @@ export class Filters extends EventTarget {
   }
 
   get isFiltered() {
-    return ["label", "annotator", "patient", "state", "agreement", "least", "most"].some(
+    return ["label", "annotator", "patient", "state", "agreement", "least", "most", "low", "high"].some(
       (name) => this.#form.elements[name]?.value,
     );
   }

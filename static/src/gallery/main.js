@@ -13,6 +13,7 @@ import { Grid } from "./grid.js";
 import { listen, showHelp } from "./keyboard.js";
 import { Labelling } from "./labelling.js";
 import { Enlarged, jumpUrl, Loupe } from "./loupe.js";
+import { Measures, sortByChosenMeasure } from "./measures.js";
 import { News } from "./news.js";
 import { Order } from "./order.js";
 import { Picking } from "./picking.js";
@@ -58,6 +59,8 @@ const rail = new Rail(element("classes"), scheme, {
 const crops = page.dataset.cropUrl;
 const loupe = new Loupe(element("loupe"), { cells, scheme, crops });
 const enlarged = new Enlarged(element("enlarged"), { cells, scheme, crops, images: page.dataset.imageUrl });
+const measures = new Measures(element("measures"), { connection, url: page.dataset.measuresUrl });
+sortByChosenMeasure(element("gallery-form"));
 const news = new News(connection, page.dataset);
 const size = new TileSize(element("gallery-size"), page.dataset.user);
 new SignIn(element("sign-in-again"), {
@@ -265,7 +268,9 @@ async function enlarge() {
   if (grid.focus < 0) return;
   const id = grid.order.id(grid.focus);
   const [cell] = await cells.known([id]).catch(() => []);
-  if (cell && grid.order.id(grid.focus) === id) enlarged.show(id);
+  if (!cell || grid.order.id(grid.focus) !== id) return;
+  enlarged.show(id);
+  measures.show(cell);
 }
 
 async function jump() {
