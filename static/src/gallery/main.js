@@ -6,13 +6,14 @@ import { Connection } from "../editor/sync/connection.js";
 import { Journal } from "../editor/sync/journal.js";
 import { Outbox } from "../editor/sync/outbox.js";
 import { SignIn } from "../editor/sync/sign-in.js";
+import { Why } from "../why/why.js";
 import { Filters } from "./filters.js";
 import { GALLERY_KEYS } from "./gallery-keys.js";
 import { GalleryScheme } from "./gallery-scheme.js";
 import { Grid } from "./grid.js";
 import { listen, showHelp } from "./keyboard.js";
 import { Labelling } from "./labelling.js";
-import { Enlarged, jumpUrl, Loupe } from "./loupe.js";
+import { cropUrl, Enlarged, jumpUrl, Loupe } from "./loupe.js";
 import { Measures, sortByChosenMeasure } from "./measures.js";
 import { News } from "./news.js";
 import { Order } from "./order.js";
@@ -59,6 +60,12 @@ const rail = new Rail(element("classes"), scheme, {
 const crops = page.dataset.cropUrl;
 const loupe = new Loupe(element("loupe"), { cells, scheme, crops });
 const enlarged = new Enlarged(element("enlarged"), { cells, scheme, crops, images: page.dataset.imageUrl });
+const why = new Why(element("why"), element("why-picture"), {
+  connection,
+  url: page.dataset.whyUrl,
+  cropOf: (cell) => cropUrl(crops, cell),
+});
+element("enlarged").addEventListener("close", () => why.show(null));
 const measures = new Measures(element("measures"), { connection, url: page.dataset.measuresUrl });
 sortByChosenMeasure(element("gallery-form"));
 const news = new News(connection, page.dataset);
@@ -271,6 +278,7 @@ async function enlarge() {
   if (!cell || grid.order.id(grid.focus) !== id) return;
   enlarged.show(id);
   measures.show(cell);
+  why.show(cell);
 }
 
 async function jump() {
