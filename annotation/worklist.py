@@ -7,7 +7,7 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Q, Sum, prefetch_related_objects
 
-from annotation.models import Cell, Comment, ImageOrder, Membership, Role, SmearImage, Study
+from annotation.models import Cell, Comment, ImageOrder, ImageQuality, Membership, Role, SmearImage, Study
 from annotation.uncertainty import PROBABLY_MISSED, PROBABLY_OFF, PROBABLY_WRONG, WAITING
 from annotation.worklist_query import OPEN_THREAD, WorklistQuery, in_order
 
@@ -74,6 +74,13 @@ class WorklistRow:
         return words + "."
 
     @property
+    def quality(self) -> ImageQuality | None:
+        """How far the image can be trusted, where there is something to say of that; None where it is good, or nobody
+        has judged it."""
+        quality: ImageQuality | None = getattr(self.image, "quality", None)
+        return None if quality is None or quality.verdict == ImageQuality.Verdict.GOOD else quality
+
+    @property
     def order_figure(self) -> str:
         """What the image has of that by which the list is sorted, shown in place of its uncertainty; "" for none."""
         image = self.image
@@ -116,7 +123,9 @@ class Worklist:
         query = self.query
         if query.search:
             return f"No file name or patient contains “{query.search}” among the images asked for."
-        if query.comments and not (query.state or query.assignee or query.patient):
+        if query == WorklistQuery(quality=query.quality, sort=query.sort):
+            return "No image is of this quality."
+        if query.comments and not (query.state or query.assignee or query.patient or query.quality):
             return "No image has an open comment."
         return (
             "No image is in this state."
@@ -135,7 +144,7 @@ def worklist(study: Study, query: WorklistQuery, role: Role | None = None) -> Wo
     counts = {state: counts.get(state, 0) for state in SmearImage.State.values}
     counts[""] = sum(counts.values())
 
-    found = in_order(query.images(study), query.sort).select_related("patient", "assignee")
+    found = in_order(query.images(study), query.sort).select_related("patient", "assignee", "quality")
     paginator = Paginator(found, PAGE_SIZE)
     # Known already: the paginator need not count again.
     paginator.count = counts[query.state]

@@ -23,20 +23,28 @@ SORTS = {
 }
 NOBODY = "nobody"
 ME = "me"
-PARAMETERS = ("state", "assignee", "patient", "comments", "q", "sort")
+PARAMETERS = ("state", "assignee", "patient", "comments", "quality", "q", "sort")
+# What may be asked for of quality, as the page says it.
+QUALITIES = {
+    "bad": "Poor images",
+    "doubtful": "Poor or doubtful images",
+    "good": "Good images",
+    "none": "Not judged yet",
+}
 
 
 @dataclass(frozen=True)
 class WorklistQuery:
     """What somebody asked to see. An empty value asks for everything.
 
-    assignee: a user's id or "nobody". patient: a patient's id or "none". comments: "open".
+    assignee: a user's id or "nobody". patient: a patient's id or "none". comments: "open". quality: of QUALITIES.
     """
 
     state: str = ""
     assignee: str = ""
     patient: str = ""
     comments: str = ""
+    quality: str = ""
     search: str = ""
     sort: str = "name"
     page: str = "1"
@@ -49,11 +57,13 @@ class WorklistQuery:
         if assignee == ME:
             assignee = str(viewer or "")
         sort = parameters.get("sort", "name")
+        quality = parameters.get("quality", "")
         return cls(
             state=state if state in SmearImage.State.values else "",
             assignee=assignee if assignee == NOBODY else _id(assignee),
             patient="none" if parameters.get("patient") == "none" else _id(parameters.get("patient", "")),
             comments="open" if parameters.get("comments") == "open" else "",
+            quality=quality if quality in QUALITIES else "",
             # PostgreSQL stores no NUL and UTF-8 no half of a surrogate pair, so none can be searched for.
             search="".join(c for c in parameters.get("q", "") if c != "\0" and not "\ud800" <= c <= "\udfff").strip()[
                 :200
@@ -64,7 +74,7 @@ class WorklistQuery:
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.state or self.assignee or self.patient or self.comments or self.search)
+        return bool(self.state or self.assignee or self.patient or self.comments or self.quality or self.search)
 
     def address(self, **changes: str) -> str:
         """The query string with changes; a change of anything but the page goes back to page 1."""
@@ -84,6 +94,7 @@ class WorklistQuery:
             "assignee": self.assignee,
             "patient": self.patient,
             "comments": self.comments,
+            "quality": self.quality,
             "q": self.search,
             "sort": self.sort,
             "page": self.page,
@@ -104,6 +115,11 @@ class WorklistQuery:
             condition &= Q(patient__isnull=True) if self.patient == "none" else Q(patient=int(self.patient))
         if self.comments:
             condition &= Q(Exists(Comment.objects.filter(OPEN_THREAD, image=OuterRef("pk"))))
+        if self.quality == "none":
+            condition &= Q(quality__isnull=True)
+        elif self.quality:
+            worse = ("bad", "doubtful") if self.quality == "doubtful" else (self.quality,)
+            condition &= Q(quality__verdict__in=worse)
         if self.search:
             # Not by the file of a single cell, which may say of what kind it is.
             names = ImageName.objects.filter(image=OuterRef("pk"), name__icontains=self.search)

@@ -1,9 +1,11 @@
 from django.urls import URLPattern, URLResolver, path
 
+from inference.views import image_quality
 from inference.views import classifying, gallery, proposing
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/propose/", proposing.propose, name="propose"),
+    path("studies/<int:study_id>/quality/", image_quality.quality, name="quality"),
     path("studies/<int:study_id>/propose/cancel/", proposing.cancel, name="propose-cancel"),
     path("studies/<int:study_id>/classify/", classifying.classify, name="classify"),
     path("studies/<int:study_id>/classify/cancel/", classifying.cancel, name="classify-cancel"),

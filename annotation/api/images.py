@@ -19,7 +19,7 @@ from annotation.comments import MAX_LENGTH, CommentRefused, comments_json
 from annotation.image_state import ProposalsRemain, StateRefused, set_state
 from annotation.models import Cell, Role, SmearImage
 from annotation.neighbours import neighbours
-from annotation.worklist_query import PARAMETERS, SORTS, in_order
+from annotation.worklist_query import PARAMETERS, QUALITIES, SORTS, WorklistQuery, in_order
 
 
 class ImagePages(PageNumberPagination):
@@ -31,6 +31,7 @@ class StudyImageList(APIView):
         parameters=[
             OpenApiParameter("state", str),
             OpenApiParameter("sort", str, enum=list(SORTS)),
+            OpenApiParameter("quality", str, enum=list(QUALITIES)),
             OpenApiParameter("page", int),
         ],
         responses=OpenApiTypes.OBJECT,
@@ -38,14 +39,20 @@ class StudyImageList(APIView):
     def get(self, request: Request, study_id: int) -> Response:
         """The images of a study, 50 a page, with their states and numbers of confirmed cells, in one of the orders of
         the worklist (else in that of their arrival), and with the figures of those orders: `disagreement` of the last
-        two rounds, `novelty` beside the annotated images, `learning_rank` among those that would teach most."""
+        two rounds, `novelty` beside the annotated images, `learning_rank` among those that would teach most, and
+        its `quality`, null where nobody has judged it."""
         study = study_for(request.user, study_id)
-        images = SmearImage.objects.filter(study=study).select_related("patient").prefetch_related("names")
+        images = SmearImage.objects.filter(study=study).select_related("patient", "quality").prefetch_related("names")
         state = request.query_params.get("state")
         if state:
             if state not in SmearImage.State.values:
                 raise ValidationError({"state": [f"A state is one of {', '.join(SmearImage.State.values)}."]})
             images = images.filter(state=state)
+        quality = request.query_params.get("quality", "")
+        if quality:
+            if quality not in QUALITIES:
+                raise ValidationError({"quality": [f"A quality is one of {', '.join(QUALITIES)}."]})
+            images = images.filter(WorklistQuery(quality=quality).condition())
         sort = request.query_params.get("sort", "arrival")
         if sort not in SORTS:
             raise ValidationError({"sort": [f"An order is one of {', '.join(SORTS)}."]})
@@ -143,4 +150,11 @@ def _summary(image: SmearImage, role: Role | None) -> dict[str, Any]:
         "patient": image.patient.code if image.patient else None,
         "pixels_url": reverse("image-pixels", args=[image.pk]),
         "thumbnail_url": reverse("image-thumbnail", args=[image.pk]),
+        "quality": quality_json(image),
     }
+
+
+def quality_json(image: SmearImage) -> dict[str, Any] | None:
+    """{verdict, reason} of an image; None where nobody has judged it. Free where `quality` was selected with it."""
+    quality = getattr(image, "quality", None)
+    return None if quality is None else {"verdict": quality.verdict, "reason": quality.reason}

@@ -12,7 +12,7 @@ from annotation.image_order import MEANINGS
 from annotation.models import ImageOrder, Role, SmearImage, Study
 from annotation.views.study_page import study_context
 from annotation.worklist import worklist
-from annotation.worklist_query import NOBODY, SORTS, WorklistQuery
+from annotation.worklist_query import NOBODY, QUALITIES, SORTS, WorklistQuery
 
 
 class HtmxRequest(HttpRequest):
@@ -35,6 +35,7 @@ def study(request: HtmxRequest, study_id: int) -> HttpResponse:
             "meanings": MEANINGS,
             "next_meaning": MEANINGS[ImageOrder(found.next_order)],
             "nobody": NOBODY,
+            "qualities": QUALITIES,
             "patients": [(str(key), code) for key, code in patients],
             "others": [member for member in context["members"] if member.id != request.user.pk],
         }

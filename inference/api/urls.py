@@ -2,12 +2,15 @@ from django.urls import URLPattern, URLResolver, path
 
 from inference.api import gallery
 from inference.api.classification import StudyClassification
+from inference.api.image_quality import QualityOfImage, QualityOfStudy
 from inference.api.proposals import StudyProposals
 from inference.api.why import Why, WhyChoices
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/proposals/", StudyProposals.as_view(), name="api-proposals"),
     path("studies/<int:study_id>/classification/", StudyClassification.as_view(), name="api-classification"),
+    path("studies/<int:study_id>/quality/", QualityOfStudy.as_view(), name="api-quality"),
+    path("images/<int:image_id>/quality/", QualityOfImage.as_view(), name="api-image-quality"),
     path("studies/<int:study_id>/gallery/order/", gallery.GalleryOrder.as_view(), name="api-gallery-order"),
     path("studies/<int:study_id>/gallery/cells/", gallery.GalleryCells.as_view(), name="api-gallery-cells"),
     path("studies/<int:study_id>/gallery/crops/", gallery.GalleryCrops.as_view(), name="api-gallery-crops"),

@@ -15,6 +15,7 @@ import { Layers } from "./map/layers.js";
 import { Minimap } from "./map/minimap.js";
 import { Hints, Notices, SaveStatus } from "./notices.js";
 import { Overlays } from "./map/overlays.js";
+import { Regions } from "./map/regions.js";
 import { Preferences } from "./preferences.js";
 import { scaleBar, sizes } from "./map/scale-bar.js";
 import { ImageSession } from "./session.js";
@@ -60,6 +61,9 @@ async function start() {
   const panel = new SidePanel(page, { editor, layers, scheme, labelling, preferences });
   const overlays = new Overlays(editor, layers);
   const minimap = new Minimap(element("minimap"), { editor, layers, preferences });
+  const regions = new Regions(element("regions"), {
+    editor, layers, preferences, url: (id) => address("qualityUrl", id),
+  });
   const workerUrl = page.dataset.pictureWorker;
   const adjust = new ViewAdjust(element("view"), { editor, layers, preferences, workerUrl });
   const heading = new ImageHeading(document, (id) => address("pageUrl", id) + worklist);
@@ -77,7 +81,7 @@ async function start() {
   const together = new Together({
     page, address, open, editor, layers, scheme, connection, journal, outbox, notices,
   });
-  const parts = [layers, editor, panel, heading, state, overlays, minimap, adjust, together];
+  const parts = [layers, editor, panel, heading, state, overlays, minimap, regions, adjust, together];
   let revision = 0;
 
   /** Show an image in the page; `entry` says whether it is a new one in the browser's history. */

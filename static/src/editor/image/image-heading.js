@@ -4,6 +4,7 @@ export class ImageHeading {
   #name;
   #patient;
   #facts;
+  #quality;
   #steps;
   #page;
 
@@ -12,6 +13,7 @@ export class ImageHeading {
     this.#page = page;
     this.#name = root.querySelector("[data-image-name]");
     this.#facts = root.querySelector("[data-image-facts]");
+    this.#quality = root.querySelector("[data-image-quality]");
     this.#patient = root.querySelector("[data-image-patient]");
     this.#steps = new Map(["previous", "next"].map((way) => [way, root.querySelector(`[data-step="${way}"]`)]));
   }
@@ -21,6 +23,11 @@ export class ImageHeading {
     document.title = `${image.name} · Marrowloop`;
     name.textContent = name.title = image.name;
     this.#patient.textContent = image.patient ?? "";
+    const { verdict, reason } = image.quality ?? { verdict: "good", reason: "" };
+    this.#quality.hidden = verdict === "good";
+    this.#quality.dataset.quality = verdict;
+    this.#quality.textContent = verdict === "bad" ? "Poor image" : "Doubtful image";
+    this.#quality.title = reason;
     const scale = image.um_per_pixel ? `${Number(image.um_per_pixel.toPrecision(4))} µm per pixel` : "scale unknown: px";
     this.#facts.textContent = `${image.width} × ${image.height} px, ${scale}`;
     for (const [way, link] of this.#steps) {

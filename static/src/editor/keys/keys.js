@@ -50,6 +50,7 @@ export const KEYS = [
   ["proposals", ["Shift+p"], "Proposals on and off", "View"],
   ["confirmed", ["Shift+b"], "Confirmed cells on and off", "View"],
   ["minimap", ["Shift+m"], "Overview of the image on and off", "View"],
+  ["regions", ["Shift+r"], "Where to count: regions that are too dense, thin or out of focus", "View"],
   ["adjust", ["z"], "Brightness and colours: yours, or as the image is", "View"],
   ["adjust-reset", ["Shift+z"], "Brightness and colours as the image is, for good", "View"],
   ["channel", ["Shift+v"], "Next channel: colour, red, green, blue, grey, nuclear stain", "View"],
