@@ -83,6 +83,13 @@ _FAGGOT = (
     "Promyelocyte with many Auer rods, in bundles or crossing like a stack of sticks. Typical of APL, and seldom "
     "seen in anything else."
 )
+_OUT_OF_COUNT = SchemeLabel(
+    "Exclude from count",
+    "",
+    "#777777",
+    "The cell keeps its type and enters no count: seen twice where fields overlap, cut off by the edge, or crushed.",
+    counted=False,
+)
 _UNNAMED = "A cell that cannot be named: out of focus, damaged, or hidden by others. It does not enter ratios."
 
 PAPER = ShippedScheme(
@@ -127,7 +134,10 @@ PAPER = ShippedScheme(
             ),
         ),
         SchemeGroup(
-            CHARACTERISTICS_GROUP, True, _MANY, (_AUER_ROD, SchemeLabel("Faggot cell", "0", "#aa4499", _FAGGOT))
+            CHARACTERISTICS_GROUP,
+            True,
+            _MANY,
+            (_AUER_ROD, SchemeLabel("Faggot cell", "0", "#aa4499", _FAGGOT), _OUT_OF_COUNT),
         ),
     ),
 )
@@ -254,7 +264,7 @@ MARROW = ShippedScheme(
             CHARACTERISTICS_GROUP,
             True,
             _MANY,
-            (SchemeLabel(_AUER_ROD.name, "", _AUER_ROD.colour, _AUER_ROD.description),),
+            (SchemeLabel(_AUER_ROD.name, "", _AUER_ROD.colour, _AUER_ROD.description), _OUT_OF_COUNT),
         ),
     ),
 )

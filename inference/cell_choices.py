@@ -44,7 +44,11 @@ def lessons_of(group: LabelGroup, cells: Sequence[UUID], said: Mapping[UUID, Seq
     Retired labels teach nothing: a cell that has one is neither of a class nor among the others. Classes of fewer than
     LEAST_CELLS cells wait for more. Empty where there is nothing to tell apart.
     """
-    own = list(group.labels.offered().values_list("pk", flat=True))
+    offered = group.labels.offered()
+    if group.multiple:
+        # What takes a cell out of the count says nothing of how it looks.
+        offered = offered.filter(counted=True)
+    own = list(offered.values_list("pk", flat=True))
     retired = set(group.labels.filter(retired=True).values_list("pk", flat=True))
     at = {cell: row for row, cell in enumerate(cells)}
     labelled = {at[cell]: set(labels) for cell, labels in said.items() if labels and cell in at}

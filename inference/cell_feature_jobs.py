@@ -19,6 +19,7 @@ from annotation.models import Cell, Study
 from annotation.store import ImageStore
 from inference.models import CellFeatureJob, CellFeatures
 from training.crop_features import BATCH, Extractor
+from training.heartbeat import heard
 from training.models import JobState
 
 
@@ -58,7 +59,9 @@ def work(
         return mine and job.state == JobState.RUNNING and not stopping()
 
     try:
-        made = compute(job.study, extractor(), progress)
+        with heard(job):
+            eye = extractor()
+        made = compute(job.study, eye, progress)
     except (ValueError, OSError) as problem:
         job.fail(str(problem))
         return 0

@@ -20,6 +20,7 @@ from inference.classification import (
 )
 from inference.models import ClassifyJob
 from inference.told_table import keep_table
+from training.heartbeat import heard
 from training.models import Bundle, JobState, Kind
 
 # A label that is at least so probable is what a cell is taken for.
@@ -79,15 +80,16 @@ def work(
         return mine and job.state == JobState.RUNNING and not stopping()
 
     try:
-        bundles = [job.bundle] if job.bundle else chosen_classifiers(job.study, None)
-        classified = classify(job.study, bundles, progress, extractor)
-        if not job.beat():
-            return
-        if job.state == JobState.RUNNING and stopping() and job.release():
-            job.send()
-        elif not job.give_up():
-            result = finish(job, classified)
-            job.succeed(result=result)
+        # Nothing is heard of it while what sees cells is loaded, nor while probabilities are written.
+        with heard(job):
+            bundles = [job.bundle] if job.bundle else chosen_classifiers(job.study, None)
+            classified = classify(job.study, bundles, progress, extractor)
+            if not job.beat():
+                return
+            if job.state == JobState.RUNNING and stopping() and job.release():
+                job.send()
+            elif not job.give_up():
+                job.succeed(result=finish(job, classified))
     except (ClassifyProblem, ValueError, OSError) as problem:
         job.fail(str(problem))
     except Exception as error:

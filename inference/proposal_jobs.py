@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from annotation.models import SmearImage, Study
 from inference.models import ProposalJob
 from inference.proposals import ProposalProblem, chosen_bundle, propose, proposer_of
+from training.heartbeat import heard
 
 
 class AlreadyProposing(Exception):
@@ -38,7 +39,8 @@ def work(job: ProposalJob) -> None:
         return
     images = SmearImage.objects.filter(study=job.study).unannotated().prefetch_related("names")
     try:
-        proposer = proposer_of(job.bundle)
+        with heard(job):
+            proposer = proposer_of(job.bundle)
 
         def progress(done: int, total: int) -> bool:
             return job.beat(progress={"done": done, "total": total}) and job.state == "running"

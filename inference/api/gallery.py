@@ -22,6 +22,7 @@ from annotation.access import study_for
 from annotation.models import LabelGroup
 from inference import gallery_cells, gallery_crops, kept_crops
 from inference.gallery_news import changed_since, heads_json
+from inference.gallery_models import said_by
 from inference.gallery_order import order
 from inference.gallery_query import PARAMETERS, GalleryQuery
 from inference.gallery_scheme import counts
@@ -35,7 +36,7 @@ def _viewer(request: Request) -> int:
     return int(viewer)
 
 
-def _cells_asked(body: Any, most: int) -> list[UUID]:
+def cells_asked(body: Any, most: int) -> list[UUID]:
     asked = body.get("cells") if isinstance(body, dict) else None
     if not isinstance(asked, list) or len(asked) > most:
         raise ValidationError({"cells": [f"Send a list of at most {most} cell ids."]})
@@ -62,7 +63,7 @@ class GalleryCells(APIView):
     def post(self, request: Request, study_id: int) -> Response:
         """What is known of {"cells": [id, ...]}, 200 at most, in their order; cells that are no more are left out."""
         study = study_for(request.user, study_id)
-        ids = _cells_asked(request.data, gallery_cells.PAGE)
+        ids = cells_asked(request.data, gallery_cells.PAGE)
         return Response({"cells": gallery_cells.described(study, ids, _viewer(request))})
 
 
@@ -72,7 +73,7 @@ class GalleryCrops(APIView):
         """The crops of {"cells": [id, ...], "size": 128 | 299}, 60 at most: the length of a JSON list (4 bytes, big
         endian), that list of {id, crop, bytes}, and the JPEG files one after the other."""
         study = study_for(request.user, study_id)
-        ids = _cells_asked(request.data, gallery_crops.PAGE)
+        ids = cells_asked(request.data, gallery_crops.PAGE)
         body: Any = request.data
         size = body.get("size", kept_crops.SMALL)
         if size not in kept_crops.SIZES:
@@ -98,15 +99,16 @@ class GalleryCounts(APIView):
 class GalleryNews(APIView):
     @extend_schema(parameters=[OpenApiParameter("since", str)], responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, study_id: int) -> Response:
-        """The cells that people changed since a time (`now` of an earlier answer), each with its version by now, and
-        how far the heads are that learn from labels."""
+        """The cells that people changed since a time (`now` of an earlier answer), each with its version by now, how
+        far the heads are that learn from labels, and in `said_by` whose probabilities are shown."""
         study = study_for(request.user, study_id)
         now = timezone.now()
         since = parse_datetime(request.query_params.get("since", "")) or now
         # A change may be written a moment after the time that it bears.
         changed = changed_since(study, max(since, now - timedelta(hours=1)) - timedelta(seconds=10))
         versions = {str(key): version for key, version in changed.items()}
-        return Response({"now": now.isoformat(), "cells": versions, "heads": heads_json(study)})
+        answer = {"now": now.isoformat(), "cells": versions, "heads": heads_json(study), "said_by": said_by(study)}
+        return Response(answer)
 
 
 class LabelledIn(serializers.Serializer[Any]):

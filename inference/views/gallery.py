@@ -18,8 +18,9 @@ from annotation.models import SmearImage
 from annotation.views.study_page import study_context
 from inference import kept_crops
 from inference.gallery_crops import place_of
-from inference.gallery_query import AGREEMENTS, BY_LOOKS, BY_MEASURE, BY_PROBABILITY, SORTS
-from inference.gallery_scheme import modelled_labels, scheme_json
+from inference.gallery_models import spoken_of
+from inference.gallery_query import AGREEMENTS, BY_LOOKS, BY_MEASURE, BY_PROBABILITY, CERTAINTIES, SORTS
+from inference.gallery_scheme import scheme_json
 from inference.measured import filter_context
 from inference.models import CellFeatures
 
@@ -35,7 +36,7 @@ def gallery(request: HttpRequest, study_id: int) -> HttpResponse:
     """The page; the cells come by the API."""
     study = study_for(request.user, study_id)
     groups = scheme_json(study)
-    modelled = modelled_labels(study)
+    modelled = spoken_of(study)
     looks = CellFeatures.objects.filter(cell__image__study=study).exists()
     measured = filter_context(study)
     setup = {"groups": groups, "keys": keys_of(request.user), "modelled": sorted(modelled), "looks": looks}
@@ -47,6 +48,7 @@ def gallery(request: HttpRequest, study_id: int) -> HttpResponse:
         "patients": list(study.patients.values_list("pk", "code")),
         "others": [member for member in members_of(study, request.user) if member.id != request.user.pk],
         "states": SmearImage.State.choices,
+        "certainties": CERTAINTIES,
         "agreements": AGREEMENTS if modelled else {"people": AGREEMENTS["people"]},
         **measured,
         "sorts": {

@@ -114,7 +114,10 @@ def test_what_is_known_of_a_cell(
         "labels": [promyelocyte],
         "confidence": {},
         "texts": {str(remark.pk): "Bilobed nucleus"},
-        "said": [{"by": "anna", "labels": [promyelocyte]}, {"by": "theo", "labels": [myeloblast]}],
+        "said": [
+            {"by": "anna", "labels": [promyelocyte], "confidence": {}},
+            {"by": "theo", "labels": [myeloblast], "confidence": {}},
+        ],
         "probabilities": {str(promyelocyte): 0.712},
         "field": 26.0,
         "unit": "µm",
@@ -222,11 +225,16 @@ def test_how_many_cells_have_each_label(
     say(cells[1], "Auer rod", teammate)
     myeloblast, auer = label(study, "Myeloblast").pk, label(study, "Auer rod").pk
     address = reverse("api-gallery-counts", args=[study.pk])
-    everything = {"labels": {str(myeloblast): 2, str(auer): 1}, "none": 2, "all": 4}
+    everything = {
+        "labels": {str(myeloblast): 2, str(auer): 1},
+        "counted": {str(myeloblast): 2},
+        "none": 2,
+        "all": 4,
+    }
     assert client.get(address).json() == everything
     # Beside a label stands what choosing it would show.
     assert client.get(address, {"label": auer}).json() == everything
-    assert client.get(address, {"patient": "none"}).json() == {"labels": {}, "none": 0, "all": 0}
+    assert client.get(address, {"patient": "none"}).json() == {"labels": {}, "counted": {}, "none": 0, "all": 0}
 
 
 def label_from_gallery(client: Client, made: Cell, known: Any, labels: list[int]) -> Any:

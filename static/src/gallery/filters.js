@@ -53,7 +53,7 @@ export class Filters extends EventTarget {
   }
 
   get isFiltered() {
-    return ["label", "annotator", "patient", "state", "agreement", "least", "most", "low", "high"].some(
+    return ["label", "annotator", "certainty", "patient", "state", "agreement", "least", "most", "low", "high"].some(
       (name) => this.#form.elements[name]?.value,
     );
   }
@@ -67,9 +67,10 @@ export class Filters extends EventTarget {
     );
   }
 
-  /** Put first what looks like some cells. */
-  likeThese(ids) {
+  /** Put first what looks like some cells, among those that a value of the field "label" asks for. */
+  likeThese(ids, label = null) {
     this.#like = ids;
+    if (label) this.#form.elements.label.value = label;
     this.#form.elements.sort.value = "similar";
     this.#changed();
   }
@@ -85,6 +86,23 @@ export class Filters extends EventTarget {
     const { label } = this.#form.elements;
     label.value = label.value === value ? "" : value;
     this.#changed();
+  }
+
+  /** Ask for cells of which nobody has said anything in a label's group, those first of which a model says it. */
+  findLabel(label) {
+    const { elements } = this.#form;
+    for (const name of ["annotator", "certainty", "agreement", "least", "most"]) {
+      if (elements[name]) elements[name].value = "";
+    }
+    elements.label.value = label.group.multiple ? "" : `none-${label.group.id}`;
+    elements.of.value = label.id;
+    elements.sort.value = "likely";
+    this.#changed();
+  }
+
+  /** Whether a model speaks of a label. */
+  knows(label) {
+    return [...(this.#form.elements.of?.options ?? [])].some(({ value }) => value === String(label.id));
   }
 
   #read() {

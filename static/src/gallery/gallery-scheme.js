@@ -9,6 +9,7 @@ export class GalleryScheme extends Scheme {
     this.byId = new Map(this.labels.map((label) => [label.id, label]));
     this.offered = this.labels.filter((label) => !label.retired);
     this.byKey = new Map(this.offered.filter((label) => label.key).map((label) => [label.key, label]));
+    this.marks = new Map(this.offered.filter((label) => label.mark).map((label) => [label.mark, label]));
   }
 
   /** Labels as the scheme orders them: what a cell is comes before what it has. */

@@ -6,7 +6,10 @@ import { GALLERY_GESTURES, GALLERY_KEYS } from "./gallery-keys.js";
 const OF_FIELDS = "input, select, textarea";
 const OF_BUTTONS = ["Enter", "Space"];
 // In the dialog of one cell these go on, label and close it.
-const IN_DIALOG = ["left", "right", "up", "down", "choose", "enlarge", "jump", "undo", "redo", "strip"];
+const IN_DIALOG = [
+  ...["left", "right", "up", "down", "choose", "enlarge", "jump", "undo", "redo"],
+  ...["strip", "unidentified", "uncounted", "certainty"],
+];
 // With Shift these select as far as they go, unless Shift and the key are bound to something else.
 const GOING = GALLERY_KEYS.filter(([, , , group]) => group === "Going").map(([command]) => command);
 

@@ -1,12 +1,16 @@
 // Labelling the chosen cells: shown at once, sent as the editor's operations through the same journal and outbox, so
 // that a label survives a crash, a lost connection and the end of a session; undone and redone step by step.
 import { sameSaid, saying } from "../editor/cells/cells.js";
+import { CERTAINTY } from "../editor/panel/labelling.js";
 
 const choiceOf = ({ labels, confidence, texts }) => ({
   labels: [...labels],
   confidence: { ...confidence },
   texts: { ...texts },
 });
+
+/** How sure somebody is of a cell's first label, null where that is not said. */
+export const certaintyOf = ({ labels, confidence }) => confidence[labels[0]] ?? null;
 
 /**
  * Dispatches
@@ -63,6 +67,29 @@ export class Labelling extends EventTarget {
         cells.map((cell) => [cell, { ...choiceOf(cell), labels: [], confidence: {} }]),
         "No label",
       );
+  }
+
+  /** Say how sure all labels of cells are: one of CERTAINTY's values, null for not said; without a value the next step
+   * of what is said of the first. Cells without a label stay as they are. */
+  async certain(ids, value) {
+    const cells = (await this.#open(ids))?.filter(({ labels }) => labels.length);
+    if (!cells) return;
+    if (!cells.length) {
+      this.#say("Set a label first; then say how sure it is.");
+      return;
+    }
+    if (value === undefined) {
+      const steps = [null, ...CERTAINTY.map(([, step]) => step)];
+      value = steps[(steps.indexOf(certaintyOf(cells[0])) + 1) % steps.length];
+    }
+    const word = CERTAINTY.find(([, step]) => step === value)?.[0] ?? "not said";
+    this.#step(
+      cells.map((cell) => {
+        const confidence = value === null ? {} : Object.fromEntries(cell.labels.map((id) => [id, value]));
+        return [cell, { ...choiceOf(cell), confidence }];
+      }),
+      `How sure: ${word}`,
+    );
   }
 
   undo() {
@@ -153,15 +180,15 @@ export class Labelling extends EventTarget {
   #bring(changes) {
     const shown = changes.map(([cell, to]) => {
       const version = this.#line(cell.image).add(cell.id, { version: cell.version, ...saying(to) });
-      return { ...cell, ...to, said: this.#saidWith(cell, to.labels), version, unsaved: true };
+      return { ...cell, ...to, said: this.#saidWith(cell, to), version, unsaved: true };
     });
     if (shown.length) this.#cells.set(...shown);
   }
 
   /** Who says what, with the person's own choice, which takes the place of an imported one. */
-  #saidWith({ said }, labels) {
+  #saidWith({ said }, { labels, confidence }) {
     const others = said.filter(({ by }) => by !== null && by !== this.#scheme.me);
-    return labels.length ? [...others, { by: this.#scheme.me, labels }] : others;
+    return labels.length ? [...others, { by: this.#scheme.me, labels, confidence }] : others;
   }
 
   #line(image) {

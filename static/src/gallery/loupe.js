@@ -1,5 +1,6 @@
 // One cell in large: beside the grid that under the pointer or with the focus, and in a dialog with its field around.
 import { make } from "../editor/make.js";
+import { certaintyWord } from "./certainty.js";
 import { describe } from "./tile.js";
 
 const LATE = 60; // ms: a pointer that crosses tiles shows none of them
@@ -24,7 +25,11 @@ function facts(cell, scheme) {
       .map(({ name }) => name)
       .join(", ");
   const rows = [[cell.patient ?? "No patient", `field ${cell.image} · ${size(cell)}`]];
-  for (const { by, labels } of cell.said) rows.push([by === scheme.me ? "You" : (by ?? "Imported"), names(labels)]);
+  for (const said of cell.said) {
+    const sure = certaintyWord(said);
+    const who = said.by === scheme.me ? "You" : (said.by ?? "Imported");
+    rows.push([who, `${names(said.labels)}${sure ? ` (${sure})` : ""}`]);
+  }
   if (cell.problem) rows.push(["Not saved", cell.problem.reason]);
   return rows;
 }

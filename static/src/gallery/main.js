@@ -2,11 +2,13 @@
 import { KeyBindings } from "../editor/keys/key-bindings.js";
 import { Hints, Notices, SaveStatus } from "../editor/notices.js";
 import { Selection } from "../editor/cells/selection.js";
+import { make } from "../editor/make.js";
 import { Connection } from "../editor/sync/connection.js";
 import { Journal } from "../editor/sync/journal.js";
 import { Outbox } from "../editor/sync/outbox.js";
 import { SignIn } from "../editor/sync/sign-in.js";
 import { Why } from "../why/why.js";
+import { Certainty } from "./certainty.js";
 import { Filters } from "./filters.js";
 import { GALLERY_KEYS } from "./gallery-keys.js";
 import { GalleryScheme } from "./gallery-scheme.js";
@@ -56,7 +58,10 @@ const picking = new Picking(element("grid"), { grid, selection, drop });
 const rail = new Rail(element("classes"), scheme, {
   press: (label) => labelChosen(label),
   show: (value) => filters.showLabel(value),
+  find: (label) => find(label),
+  keyOf: (command) => bindings.keysOf(command)[0] ?? "",
 });
+const certainty = new Certainty(element("certainty"), (value) => labelling.certain(chosen(), value));
 const crops = page.dataset.cropUrl;
 const loupe = new Loupe(element("loupe"), { cells, scheme, crops });
 const enlarged = new Enlarged(element("enlarged"), { cells, scheme, crops, images: page.dataset.imageUrl });
@@ -83,9 +88,9 @@ new SignIn(element("sign-in-again"), {
 let asked = 0;
 
 /** Fetch the order of what is asked for; null where something else was asked for meanwhile. */
-async function fetchOrder() {
+async function fetchOrder(address = filters.address) {
   const turn = ++asked;
-  const response = await fetch(page.dataset.orderUrl + filters.address, {
+  const response = await fetch(page.dataset.orderUrl + address, {
     headers: { "X-Marrowloop-User": page.dataset.user },
   });
   // Asks to sign in again, in place.
@@ -165,7 +170,27 @@ async function labelChosen(label) {
   }
 }
 
-const chosen = () => (selection.ids.length ? selection.ids : grid.focus >= 0 ? [grid.order.id(grid.focus)] : []);
+/** Set what one key each is for: a label of the study that nobody can tell from its number. */
+function mark(name) {
+  const label = scheme.marks.get(name);
+  if (label) return labelChosen(label);
+  const what = name === "unidentified" ? "for cells that nobody can name" : "that takes a cell out of the count";
+  say(`This study has no label ${what}: an admin adds it on the Labels page, not counted.`);
+}
+
+/** Look for more cells of a label: by what a model says of it, before there is one by what its cells look like. */
+async function find(label) {
+  if (filters.knows(label)) {
+    filters.findLabel(label);
+    return;
+  }
+  const known = setup.looks ? await fetchOrder(`?label=${label.id}`).catch(() => null) : null;
+  if (known?.length) filters.likeThese(known.slice(0, MOST_LIKE), label.group.multiple ? "" : `none-${label.group.id}`);
+  else say(`Nothing tells yet what ${label.name} looks like: label some cells first.`);
+}
+
+const focused = () => (grid.focus >= 0 ? grid.order.id(grid.focus) : null);
+const chosen = () => (selection.ids.length ? selection.ids : focused() ? [focused()] : []);
 
 labelling.addEventListener("change", () => {
   for (const button of document.querySelectorAll("[data-command=undo]")) button.disabled = !labelling.canUndo;
@@ -185,6 +210,8 @@ labelling.addEventListener("problems", () =>
 
 // --- what others and the heads do ---
 
+let heardLast = [];
+
 news.addEventListener("cells", async ({ detail }) => {
   const older = [...detail.versions].filter(([id, version]) => cells.get(id)?.version < version);
   if (!older.length) return;
@@ -193,13 +220,17 @@ news.addEventListener("cells", async ({ detail }) => {
 });
 
 news.addEventListener("heads", ({ detail }) => {
-  const speaking = detail.heads.filter(({ state }) => state !== "none");
+  // What a head has learned stands among the models that speak; here what is on its way.
+  const speaking = detail.heads.filter(({ state }) => !["none", "ready"].includes(state));
   const computing = detail.heads.find(({ features }) => features)?.features;
-  const words = speaking.map(({ name, sentence }) => (speaking.length > 1 ? `${name}: ${sentence}` : sentence));
+  const words = speaking.map(({ name, sentence }) => `${name}: ${sentence}`);
   if (computing?.[1]) words.push(`Looks at ${number(computing[0])} of ${number(computing[1])} cells.`);
-  if (!words.length) return;
-  const line = element("gallery-heads");
-  if (line.textContent !== words.join(" ")) line.textContent = line.title = words.join(" ");
+  words.push(...(detail.saidBy ?? heardLast));
+  heardLast = detail.saidBy ?? heardLast;
+  const lines = element("gallery-heads");
+  if (!words.length || lines.dataset.words === words.join()) return;
+  lines.dataset.words = words.join();
+  lines.replaceChildren(...words.map((sentence) => make("p", {}, sentence)));
 });
 
 news.addEventListener("learned", async () => {
@@ -221,7 +252,7 @@ cells.addEventListener("change", ({ detail }) => {
     const cell = cells.get(id);
     if (cell?.crop) pictures.forget(id, cell.crop);
   }
-  if (detail.ids.some((id) => selection.has(id))) markRail();
+  if (detail.ids.some((id) => selection.has(id) || id === focused())) markRail();
   showScale(element("gallery-scale"), cells.get(detail.ids[0]), grid.size);
 });
 
@@ -242,7 +273,9 @@ function markRail() {
   marking = true;
   queueMicrotask(() => {
     marking = false;
-    rail.mark(selection.ids.map((id) => cells.get(id)).filter(Boolean));
+    const known = selection.ids.map((id) => cells.get(id)).filter(Boolean);
+    rail.mark(known);
+    certainty.show(chosen().map((id) => cells.get(id)).filter(Boolean));
   });
 }
 
@@ -261,6 +294,7 @@ grid.addEventListener("view", ({ detail }) => {
 grid.addEventListener("focus", ({ detail }) => {
   const id = grid.order.id(detail.place);
   loupe.show(id);
+  markRail();
   if (enlarged.open) enlarge();
 });
 
@@ -334,6 +368,9 @@ const commands = {
     if (picking.busy) picking.cancel();
     else selection.only();
   },
+  unidentified: () => mark("unidentified"),
+  uncounted: () => mark("uncounted"),
+  certainty: () => labelling.certain(chosen()),
   strip: () => labelling.strip(chosen()),
   undo: () => labelling.undo(),
   redo: () => labelling.redo(),
@@ -344,6 +381,12 @@ const commands = {
     if (!setup.looks) say("No model has looked at these cells yet: likeness comes with it.");
     else if (!chosen().length) say("Select a cell first.");
     else filters.likeThese(chosen().slice(0, MOST_LIKE));
+  },
+  find: async () => {
+    const [cell] = await cells.known(chosen().slice(0, 1)).catch(() => []);
+    const [label] = scheme.inOrder((cell?.labels ?? []).map((id) => scheme.byId.get(id)).filter(Boolean));
+    if (label) find(label);
+    else say("Choose a cell with a label first: more of that label are looked for.");
   },
   resort: () => show(),
   "zoom-in": () => size.step(1),

@@ -7,7 +7,8 @@ const LATER = 10_000; // while nobody looks
 /**
  * Dispatches
  *   "cells"    detail {versions}   which version cells have by now that somebody changed
- *   "heads"    detail {heads}   how the heads stand (inference/interactive.py)
+ *   "heads"    detail {heads, saidBy}   how the heads stand (inference/interactive.py), and, where it is known, a
+ *                               sentence for each model whose probabilities are shown
  *   "learned"                   a head has learned: its probabilities are others now
  */
 export class News extends EventTarget {
@@ -60,7 +61,7 @@ export class News extends EventTarget {
       if (ok) {
         this.#since = answer.now;
         this.#tell("cells", { versions: new Map(Object.entries(answer.cells)) });
-        this.#heads(answer.heads);
+        this.#heads(answer.heads, answer.said_by);
       }
     } catch {
       // Asked again soon; saving says it if the server is gone.
@@ -69,13 +70,13 @@ export class News extends EventTarget {
     this.#timer = setTimeout(() => this.#ask(), document.hidden ? LATER : EVERY);
   }
 
-  #heads(heads) {
+  #heads(heads, saidBy) {
     let learned = false;
     for (const { group, finished_at: at } of heads) {
       if (this.#finished.has(group) && this.#finished.get(group) !== at) learned = true;
       this.#finished.set(group, at);
     }
-    this.#tell("heads", { heads });
+    this.#tell("heads", { heads, saidBy });
     if (learned) this.#tell("learned");
   }
 

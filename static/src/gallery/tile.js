@@ -1,5 +1,6 @@
 // One tile: the picture of a cell, and below it what people and the model say. Tiles are used again as one scrolls.
 import { make } from "../editor/make.js";
+import { certaintyWord, isUnsure } from "./certainty.js";
 
 // A label that the model thinks less probable is worth a second look.
 const DOUBTFUL = 0.5;
@@ -70,7 +71,10 @@ export class Tile {
     this.#swatch.style.background = first ? first.colour : "none";
     this.#swatch.style.borderColor = named?.colour ?? "";
     this.#swatch.hidden = !named;
-    this.#name.textContent = cell ? (named?.name ?? "") : "";
+    // As people write it beside a name that they would not swear to.
+    const unsure = Boolean(first && isUnsure(cell));
+    this.#name.textContent = cell && named ? `${unsure ? "? " : ""}${named.name}` : "";
+    classList.toggle("is-uncounted", labels.some(({ counted }) => !counted));
     this.#figure.textContent = probability === undefined ? "" : percent(probability);
     this.#figure.classList.toggle("differs", Boolean(first && probability < DOUBTFUL));
     this.#extra.replaceChildren(
@@ -107,6 +111,9 @@ export function describe(cell, scheme) {
   const parts = [cell.patient ? `Patient ${cell.patient}, field ${cell.image}` : `Field ${cell.image}`];
   parts.push(cell.labels.length ? names(cell.labels) : "no label");
   const others = cell.said.filter(({ by }) => by !== scheme.me);
+  const sure = cell.labels.length ? certaintyWord(cell) : "";
+  if (sure) parts.push(sure);
+  if (cell.labels.some((id) => scheme.byId.get(id)?.counted === false)) parts.push("not counted");
   for (const { by, labels } of others) parts.push(`${by ?? "imported"}: ${names(labels)}`);
   const guess = scheme.guess(cell, null);
   if (guess) parts.push(`model: ${guess.label.name} ${percent(guess.probability)}`);
