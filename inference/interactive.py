@@ -204,14 +204,16 @@ def _retrain(group: LabelGroup) -> tuple[int, int, str]:
         return 0, 0, _too_little(group, len(cells))
     # Imported here: who only asks does not load it.
     from training.cell_head import fit_head
+    from training.patient_shares import beside_own_patient
 
     groups = groups_of(study)
+    patients = np.array([groups[cell] for cell in cells])
     tables, heads = [], []
     for lesson in lessons:
-        patients = np.array([groups[cells[row]] for row in lesson.rows])
-        fitted = fit_head(features[lesson.rows], lesson.targets, None, patients, seed=SEED)
+        fitted = fit_head(features[lesson.rows], lesson.targets, None, patients[lesson.rows], seed=SEED)
+        likely = beside_own_patient(fitted.probabilities(features), patients, lesson.rows, lesson.targets)
         labels, columns = list(lesson.columns), list(lesson.columns.values())
-        tables.append((labels, fitted.probabilities(features)[:, columns]))
+        tables.append((labels, likely[:, columns]))
         heads.append((lesson.columns, fitted))
     kept_heads.keep(group.pk, CellFeatures.objects.values_list("backbone", flat=True).get(pk=cells[0]), heads)
     write_probabilities(cells, tables, INTERACTIVE, forget=own)

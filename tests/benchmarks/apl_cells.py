@@ -26,6 +26,7 @@ from training.cell_head import fit_head
 from training.classification_metrics import auroc, binary_estimates, multiclass_estimates
 from training.classifier_folds import FOLDS, LEAST_JUDGED, classes_of, classifier_folds
 from training.crop_features import as_stored
+from training.patient_shares import beside_own_patient
 
 APL = SHARED / "apl-patients"
 UM_PER_PIXEL = 0.1
@@ -138,7 +139,8 @@ def retrained(features: np.ndarray, targets: np.ndarray, patients: np.ndarray) -
 
 def shown_until(features: np.ndarray, targets: np.ndarray, patients: np.ndarray, wanted: int, seed: int) -> int:
     """How many cells somebody is shown, and labels, until 90 % of the wanted ones are among them: random ones until the
-    first is found, then pages of those that the head, retrained on all labels after each page, holds most likely."""
+    first is found, then pages of those that the head, retrained on all labels after each page, holds most likely beside
+    what else is labelled of their patients: as in the gallery (inference/interactive.py)."""
     order = np.random.default_rng(seed).permutation(len(targets))
     enough = int(np.ceil(0.9 * (targets == wanted).sum()))
     seen = np.zeros(len(targets), dtype=bool)
@@ -147,8 +149,8 @@ def shown_until(features: np.ndarray, targets: np.ndarray, patients: np.ndarray,
         if (targets[seen] == wanted).any():
             known = np.unique(targets[seen], return_inverse=True)
             head = fit_head(features[seen], known[1], None, patients[seen], seed=seed)
-            likely = head.probabilities(features[page])[:, known[0].tolist().index(wanted)]
-            page = page[np.argsort(-likely, kind="stable")]
+            likely = beside_own_patient(head.probabilities(features), patients, np.flatnonzero(seen), known[1])
+            page = page[np.argsort(-likely[page, known[0].tolist().index(wanted)], kind="stable")]
         # A page is labelled to its end also where the last of them is found before.
         seen[page[:PAGE]] = True
     return int(seen.sum())
