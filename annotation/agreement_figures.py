@@ -90,7 +90,7 @@ def agreement_of(ratings: Ratings, *, draws: int = DRAWS, seed: int = 0) -> Agre
     codes, categories = ratings.codes[shared], len(ratings.categories)
     groups = _numbered(ratings.groups[shared])
     resampling = Resampling(groups, draws=draws, seed=seed)
-    counts = np.stack([(codes == each).sum(axis=1) for each in range(categories)], axis=1).astype(np.float64)
+    counts = (codes[:, :, None] == np.arange(categories)).sum(axis=1)
     sums = fleiss_sums(counts)
     return Agreement(
         cells=len(codes),

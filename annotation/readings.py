@@ -12,12 +12,14 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.http import Http404
 from django.utils import timezone
 
+from annotation.access import require
 from annotation.assignment import NoSuchMember, member
 from annotation.blind_reading import shown_labels
 from annotation.cell_crops import cells_to_classify
-from annotation.models import Cell, CellLabel, CellReading, LabelGroup, Reader, Reading, SmearImage, Study
+from annotation.models import Cell, CellLabel, CellReading, LabelGroup, Reader, Reading, Role, SmearImage, Study
 from annotation.reading_shares import shared_out
 
 # More than anybody reads; the rows of a reading are made while somebody waits.
@@ -96,8 +98,32 @@ class ReadingProgress:
     def is_over(self) -> bool:
         return self.reading.ended_at is not None or all(part.is_done for part in self.parts)
 
-    def part_of(self, user_id: int) -> Part | None:
-        return next((part for part in self.parts if part.reader.user_id == user_id), None)
+    def part_of(self, user: Any) -> Part | None:
+        return next((part for part in self.parts if part.reader.user_id == user.pk), None)
+
+
+def reading_for(user: Any, reading_id: int, role: Role = Role.ANNOTATOR) -> Reading:
+    """The reading with its study, if the user is a member of the study of at least that role, and a reader of it or a
+    reviewer. Raises Http404 or PermissionDenied."""
+    reading = Reading.objects.select_related("study").filter(pk=reading_id).first()
+    held = reading.study.role_of(user) if reading else None
+    if reading is None or held is None or not _may_know(reading, user, held):
+        raise Http404("There is no such reading.")
+    require(user, reading.study, role)
+    return reading
+
+
+def _may_know(reading: Reading, user: Any, held: Role) -> bool:
+    return held.includes(Role.REVIEWER) or reading.readers.filter(user=user.pk).exists()
+
+
+def reader_for(user: Any, reading_id: int) -> Reader:
+    """The user's own part of a reading. Raises Http404."""
+    reading = reading_for(user, reading_id)
+    found = Reader.objects.select_related("reading__study").filter(reading=reading, user=user.pk).first()
+    if found is None:
+        raise Http404("You do not take part in this reading.")
+    return found
 
 
 # --- asking ---

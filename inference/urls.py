@@ -1,7 +1,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from inference.views import image_quality
-from inference.views import classifying, gallery, proposing
+from inference.views import adjudication, classifying, gallery, proposing
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/propose/", proposing.propose, name="propose"),
@@ -10,6 +10,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/classify/", classifying.classify, name="classify"),
     path("studies/<int:study_id>/classify/cancel/", classifying.cancel, name="classify-cancel"),
     path("studies/<int:study_id>/classify/table.csv", classifying.table, name="classify-table"),
+    path("studies/<int:study_id>/disagreements/", adjudication.adjudication, name="adjudication"),
+    path("studies/<int:study_id>/second-look/", adjudication.second_look, name="second-look"),
+    path("cells/<uuid:cell_id>/adjudicate/", adjudication.adjudicate, name="adjudicate"),
     path("studies/<int:study_id>/gallery/", gallery.gallery, name="gallery"),
     path("studies/<int:study_id>/cells/<uuid:cell_id>/crop/", gallery.crop, name="cell-crop"),
 ]

@@ -2,6 +2,8 @@ from django.urls import URLPattern, URLResolver, path
 
 import annotation.api.schema  # noqa: F401 (registers itself)
 from annotation.api import (
+    adjudication,
+    agreement,
     assignment,
     cell_history,
     cell_measures,
@@ -11,6 +13,7 @@ from annotation.api import (
     keys,
     operations,
     presence,
+    readings,
     studies,
     upload,
 )
@@ -32,4 +35,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("images/<int:image_id>/comments/", comments.ImageComments.as_view(), name="api-comments"),
     path("comments/<uuid:comment_id>/resolve/", comments.CommentResolution.as_view(), name="api-comment-resolve"),
     path("images/<int:image_id>/assign/", assignment.ImageAssignment.as_view(), name="api-assign"),
+    path("studies/<int:study_id>/readings/", readings.StudyReadings.as_view(), name="api-readings"),
+    path("readings/<int:reading_id>/", readings.ReadingDetail.as_view(), name="api-reading"),
+    path("readings/<int:reading_id>/done/", readings.ReadingDone.as_view(), name="api-reading-done"),
+    path("readings/<int:reading_id>/end/", readings.ReadingEnd.as_view(), name="api-reading-end"),
+    path("studies/<int:study_id>/agreement/", agreement.StudyAgreement.as_view(), name="api-agreement"),
+    path("studies/<int:study_id>/disputes/", adjudication.StudyDisputes.as_view(), name="api-disputes"),
+    path("cells/<uuid:cell_id>/adjudication/", adjudication.CellAdjudication.as_view(), name="api-adjudication"),
 ]

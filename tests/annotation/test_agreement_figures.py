@@ -44,7 +44,10 @@ def test_what_is_not_defined_is_said_to_be_so() -> None:
     assert found.fleiss.value is None
     assert found.percent.value == 1.0
     assert "one and the same label" in found.sentence
-    assert agreement_of(_ratings([[0, NOT_READ]])).sentence == "No cell has been read by two people yet."
+    nobody = "No cell has been read by two people yet."
+    assert agreement_of(_ratings([[0, NOT_READ]])).sentence == nobody
+    empty = Ratings([], [], np.zeros((0, 0), dtype=np.int64), np.zeros(0, dtype=np.int64))
+    assert agreement_of(empty).sentence == nobody
 
 
 @pytest.mark.parametrize(
