@@ -40,8 +40,16 @@ class Measure:
 
 
 _GEOMETRY = (
-    Measure("area", "Area", SIZE, "Area within the border", "of the outline (shoelace)", 2, decimals=1),
-    Measure("perimeter", "Perimeter", SIZE, "Length of the border", "of the outline", 1, decimals=1),
+    Measure(
+        "area",
+        "Area",
+        SIZE,
+        "Area within the border",
+        "shoelace formula of the outline; exact for ellipses",
+        2,
+        decimals=1,
+    ),
+    Measure("perimeter", "Perimeter", SIZE, "Length of the border", "length of the outline", 1, decimals=1),
     Measure("diameter", "Diameter", SIZE, "Diameter of the circle of the same area", "√(4 · area / π)", 1),
     Measure(
         "feret_diameter",

@@ -30,7 +30,7 @@ def unpacked(content: bytes) -> Ids:
 
 def packed(sql: str, parameters: Sequence[Any]) -> bytes:
     """The one column of a select, packed in its order. The select ends with a limit, which keeps it in order."""
-    found = _one_value(f"SELECT string_agg(uuid_send(rows.id), ''::bytea) FROM ({sql}) AS rows(id)", parameters)
+    found = one_value(f"SELECT string_agg(uuid_send(rows.id), ''::bytea) FROM ({sql}) AS rows(id)", parameters)
     return bytes(found) if found else b""
 
 
@@ -40,7 +40,7 @@ def packed_rows(rows: "QuerySet[Any, Any]") -> tuple[Ids, NDArray[np.int64]]:
         sql, parameters = rows.query.sql_with_params()
     except EmptyResultSet:
         return unpacked(b""), np.zeros(0, dtype=np.int64)
-    found = _one_value(
+    found = one_value(
         f"SELECT string_agg(uuid_send(rows.id) || int8send(rows.number), ''::bytea) FROM ({sql}) AS rows(id, number)",
         parameters,
     )
@@ -48,7 +48,8 @@ def packed_rows(rows: "QuerySet[Any, Any]") -> tuple[Ids, NDArray[np.int64]]:
     return np.ascontiguousarray(table[:, :ID]), np.ascontiguousarray(table[:, ID:]).view(">i8")[:, 0].astype(np.int64)
 
 
-def _one_value(sql: str, parameters: Sequence[Any]) -> Any:
+def one_value(sql: str, parameters: Sequence[Any]) -> Any:
+    """The one value of a select over very many rows."""
     with transaction.atomic(), connection.cursor() as cursor:
         # A hundred thousand rows are to be sorted in memory, and compiling the query takes longer than running it.
         cursor.execute("SET LOCAL work_mem = '64MB'; SET LOCAL jit = off")

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, path
 
-from inference.views import image_quality
+from inference.views import image_quality, measures
 from inference.views import adjudication, classifying, gallery, proposing
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -15,4 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("cells/<uuid:cell_id>/adjudicate/", adjudication.adjudicate, name="adjudicate"),
     path("studies/<int:study_id>/gallery/", gallery.gallery, name="gallery"),
     path("studies/<int:study_id>/cells/<uuid:cell_id>/crop/", gallery.crop, name="cell-crop"),
+    path("studies/<int:study_id>/measures/", measures.measures, name="measures"),
+    path("studies/<int:study_id>/measures/measuring/", measures.measuring, name="measuring"),
+    path("studies/<int:study_id>/measures/patients.csv", measures.patients, name="measures-patients"),
 ]
