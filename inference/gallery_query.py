@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from annotation.cell_crops import cells_to_classify
 from annotation.measure_table import BY_NAME
 from annotation.models import Cell, CellLabel, Label, SmearImage, Study
+from inference import kept_choice
 from inference.agreement import model_disputes, people_disagree
 from inference.measured import USUAL, measured_within
 from inference.models import CellProbability
@@ -35,8 +36,8 @@ BY_PROBABILITY = ("likely", "unlikely", "uncertain", "disputed")
 BY_LOOKS = ("similar", "outliers")
 BY_MEASURE = ("measure-down", "measure-up")
 AGREEMENTS = {"people": "People disagree", "model": "Model and people disagree"}
-# How sure somebody is of a label, by the bounds of what is stored (static/src/editor/panel/labelling.js): from the first
-# to below the second.
+# How sure somebody is of a label, by what is stored (static/src/editor/panel/labelling.js): from one bound to below the
+# other.
 CERTAINTIES = {"unsure": "Unsure", "likely": "Likely", "sure": "Sure", "unsaid": "Not said how sure"}
 _CERTAIN = {"unsure": (0.0, 0.55), "likely": (0.55, 0.9), "sure": (0.9, 1.1)}
 NONE, ME, NOT_ME, IMPORTED = "none", "me", "not-me", "imported"
@@ -55,6 +56,7 @@ PARAMETERS = (
     "agreement",
     "sort",
     "like",
+    "among",
 )
 # So many cells at most are asked for others that look like them.
 MOST_LIKE = 200
@@ -71,7 +73,7 @@ class GalleryQuery:
     where they are asked for, else of any. patient: a patient's id or "none". of: the label whose
     probability counts, as an id; least and most: its range. measure: a name of annotation/measure_table.py; low and
     high: its range. agreement: one of AGREEMENTS. like: the cells that others are compared with, for the sort
-    "similar".
+    "similar". among: cells that somebody picked out, by their name (inference/kept_choice.py).
     """
 
     label: str = ""
@@ -88,6 +90,7 @@ class GalleryQuery:
     agreement: str = ""
     sort: str = "newest"
     like: tuple[UUID, ...] = ()
+    among: str = ""
 
     @classmethod
     def parse(cls, parameters: Mapping[str, str], viewer: int) -> "GalleryQuery":
@@ -116,6 +119,7 @@ class GalleryQuery:
             agreement=agreement if agreement in AGREEMENTS else "",
             sort=sort if sort in SORTS else "newest",
             like=_uuids(parameters.get("like", "")),
+            among=parameters.get("among", "") if kept_choice.is_name(parameters.get("among", "")) else "",
         )
 
     def of_label(self, study: Study) -> Label | None:
@@ -127,6 +131,8 @@ class GalleryQuery:
     def cells(self, study: Study, viewer: int, of: Label | None) -> "QuerySet[Cell]":
         """The cells that were asked for, in no order. `of` is of_label(study)."""
         cells = cells_to_classify(study).order_by().filter(self._said(study, viewer))
+        if self.among:
+            cells = cells.filter(pk__in=kept_choice.cells_of(study, self.among))
         if self.patient:
             nobodys = self.patient == NONE
             cells = cells.filter(image__patient=None) if nobodys else cells.filter(image__patient=int(self.patient))

@@ -11,6 +11,7 @@ from django.db import connection
 from inference import (
     cell_feature_jobs,
     cell_looks,
+    cell_map_jobs,
     cell_measure_jobs,
     classify_jobs,
     image_quality_jobs,
@@ -18,7 +19,15 @@ from inference import (
     proposal_jobs,
     saliency_jobs,
 )
-from inference.models import CellFeatureJob, CellMeasureJob, ClassifyJob, ImageQualityJob, ProposalJob, SaliencyJob
+from inference.models import (
+    CellFeatureJob,
+    CellMapJob,
+    CellMeasureJob,
+    ClassifyJob,
+    ImageQualityJob,
+    ProposalJob,
+    SaliencyJob,
+)
 from training import watch
 
 # Memory that the worker shares with the pool processes it forks, as in training/tasks.py.
@@ -67,6 +76,13 @@ def retrain_head(study_id: int, group_id: int) -> None:
     interactive.retrain(study_id, group_id)
 
 
+@shared_task(name=CellMapJob.task_name)
+def make_cell_map(job_id: int) -> None:
+    job = CellMapJob.objects.select_related("study").filter(pk=job_id).first()
+    if job is not None:
+        cell_map_jobs.work(job)
+
+
 @shared_task(name=SaliencyJob.task_name)
 def explain_cell(job_id: int) -> None:
     job = SaliencyJob.objects.select_related("cell__image__study", "label").filter(pk=job_id).first()
@@ -90,6 +106,7 @@ def recover_jobs(sender: Any = None, **_: Any) -> None:
         CellFeatureJob.recover()
         CellMeasureJob.recover()
         ClassifyJob.recover()
+        CellMapJob.recover()
         ImageQualityJob.recover()
     if own is None or "interactive" in own:
         interactive.send_lost()

@@ -1,7 +1,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from inference.views import image_quality, measures
-from inference.views import adjudication, classifying, gallery, proposing
+from inference.views import adjudication, cell_map, classifying, gallery, proposing
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/propose/", proposing.propose, name="propose"),
@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/second-look/", adjudication.second_look, name="second-look"),
     path("cells/<uuid:cell_id>/adjudicate/", adjudication.adjudicate, name="adjudicate"),
     path("studies/<int:study_id>/gallery/", gallery.gallery, name="gallery"),
+    path("studies/<int:study_id>/map/", cell_map.cell_map, name="cell-map"),
     path("studies/<int:study_id>/cells/<uuid:cell_id>/crop/", gallery.crop, name="cell-crop"),
     path("studies/<int:study_id>/measures/", measures.measures, name="measures"),
     path("studies/<int:study_id>/measures/measuring/", measures.measuring, name="measuring"),

@@ -1,6 +1,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from inference.api import gallery
+from inference.api.cell_map import CellMap, CellMapColours, CellMapPoints, PickedCells
 from inference.api.classification import StudyClassification
 from inference.api.image_quality import QualityOfImage, QualityOfStudy
 from inference.api.proposals import StudyProposals
@@ -17,6 +18,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/gallery/counts/", gallery.GalleryCounts.as_view(), name="api-gallery-counts"),
     path("studies/<int:study_id>/gallery/news/", gallery.GalleryNews.as_view(), name="api-gallery-news"),
     path("studies/<int:study_id>/gallery/labelled/", gallery.GalleryLabelled.as_view(), name="api-gallery-labelled"),
+    path("studies/<int:study_id>/gallery/picked/", PickedCells.as_view(), name="api-picked-cells"),
+    path("studies/<int:study_id>/map/", CellMap.as_view(), name="api-cell-map"),
+    path("studies/<int:study_id>/map/<slug:name>/points/", CellMapPoints.as_view(), name="api-cell-map-points"),
+    path("studies/<int:study_id>/map/<slug:name>/colours/", CellMapColours.as_view(), name="api-cell-map-colours"),
     path("studies/<int:study_id>/cells/<uuid:cell_id>/why/", Why.as_view(), name="api-why"),
     path("studies/<int:study_id>/cells/<uuid:cell_id>/why/choices/", WhyChoices.as_view(), name="api-why-choices"),
 ]

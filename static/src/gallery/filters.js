@@ -25,8 +25,17 @@ export class Filters extends EventTarget {
       // Numbers are typed digit by digit.
       this.#timer = setTimeout(() => this.#changed(), target.type === "number" ? 400 : 0);
     });
-    form.addEventListener("reset", () => setTimeout(() => this.likeNone()));
+    form.addEventListener("reset", () =>
+      setTimeout(() => {
+        this.#amongAll();
+        this.likeNone();
+      }),
+    );
     likeMark.querySelector("button").addEventListener("click", () => this.likeNone());
+    this.#amongMark.querySelector("button").addEventListener("click", () => {
+      this.#amongAll();
+      this.#changed();
+    });
     addEventListener("popstate", () => {
       this.#read();
       this.#tell();
@@ -53,9 +62,8 @@ export class Filters extends EventTarget {
   }
 
   get isFiltered() {
-    return ["label", "annotator", "certainty", "patient", "state", "agreement", "least", "most", "low", "high"].some(
-      (name) => this.#form.elements[name]?.value,
-    );
+    const filters = ["label", "annotator", "certainty", "patient", "state", "agreement", "least", "most", "low", "high"];
+    return [...filters, "among"].some((name) => this.#form.elements[name]?.value);
   }
 
   /** Whether a model's word decides which cells are shown, or in which order. */
@@ -125,7 +133,18 @@ export class Filters extends EventTarget {
     this.#tell();
   }
 
+  /** Where it says that only cells are shown that somebody picked out, by a name (inference/kept_choice.py). */
+  get #amongMark() {
+    return this.#form.elements.among.parentElement;
+  }
+
+  #amongAll() {
+    // A hidden field keeps its value when the form is reset.
+    this.#form.elements.among.value = "";
+  }
+
   #show() {
+    this.#amongMark.hidden = !this.#form.elements.among.value;
     this.#reset.hidden = !this.isFiltered;
     this.#likeMark.hidden = !this.#like.length;
     const count = this.#like.length;

@@ -415,6 +415,16 @@ outbox.addEventListener("change", () => status.show(outbox));
 addEventListener("beforeunload", (event) => outbox.unsaved && event.preventDefault());
 filters.addEventListener("change", () => show());
 
+/** Show in large the cell that the address names, as links of the map do. */
+function lookAtLinked() {
+  const id = location.hash.match(/^#cell-(.+)$/)?.[1];
+  const place = id && grid.order ? grid.order.indexOf(id) : -1;
+  if (place < 0) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  grid.focusOn(place);
+  enlarge();
+}
+
 async function start() {
   grid.resize(size.value);
   const left = await journal.all().catch(() => []);
@@ -422,6 +432,7 @@ async function start() {
   const started = outbox.start();
   await show();
   element("grid").focus({ preventScroll: true });
+  lookAtLinked();
   await started;
   labelling.resume();
   status.show(outbox);
