@@ -3,6 +3,7 @@ from django.urls import URLPattern, URLResolver, path
 from inference.api import gallery
 from inference.api.cell_map import CellMap, CellMapColours, CellMapPoints, PickedCells
 from inference.api.classification import StudyClassification
+from inference.api.case_report import ImageReport, PatientReport, SignedReport
 from inference.api.image_quality import QualityOfImage, QualityOfStudy
 from inference.api.proposals import StudyProposals
 from inference.api.why import Why, WhyChoices
@@ -12,6 +13,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/classification/", StudyClassification.as_view(), name="api-classification"),
     path("studies/<int:study_id>/quality/", QualityOfStudy.as_view(), name="api-quality"),
     path("images/<int:image_id>/quality/", QualityOfImage.as_view(), name="api-image-quality"),
+    path("patients/<int:patient_id>/report/", PatientReport.as_view(), name="api-case-report"),
+    path("images/<int:image_id>/report/", ImageReport.as_view(), name="api-image-report"),
+    path("reports/<int:report_id>/", SignedReport.as_view(), name="api-report"),
     path("studies/<int:study_id>/gallery/order/", gallery.GalleryOrder.as_view(), name="api-gallery-order"),
     path("studies/<int:study_id>/gallery/cells/", gallery.GalleryCells.as_view(), name="api-gallery-cells"),
     path("studies/<int:study_id>/gallery/crops/", gallery.GalleryCrops.as_view(), name="api-gallery-crops"),

@@ -1,0 +1,273 @@
+"""The case report of a patient, or of an image that came without one: what stands on it, as plain JSON.
+
+Made anew from the rows at each look, so that it follows every correction, until somebody signs it
+(inference/case_signing.py): from then on the bytes that were signed are shown.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from annotation.blind_reading import hidden_cells
+from annotation.cell_crops import crops_of, typical_px
+from annotation.counting import UNCOUNTED, UNIDENTIFIED, marks_of
+from annotation.label_choice import Choice, choices_of
+from annotation.label_roles import CellRole
+from annotation.models import Cell, CellLabel, Label, LabelGroup, Patient, SmearImage, Study
+from annotation.scheme import CELL_TYPE_GROUP
+from inference.case_diagnosis import diagnosis_json
+from inference.differential import GOAL, CellType, Differential, differential
+from inference.lineage import Lineage, lineage_of
+from inference.models import CellProbability
+
+SCHEMA = "case-report/1"
+NOTICE = "For research only, not a medical device."
+# Cells of each of these roles that the report shows, those that a model is surest of first.
+SHOWN_ROLES = (CellRole.PROMYELOCYTE, CellRole.AUER_ROD, CellRole.MYELOBLAST)
+SHOWN_CELLS = 8
+
+CellFacts = tuple[UUID, int]
+
+
+class ReadingBlind(Exception):
+    """The viewer reads cells of this case blind, and may not know what others say of them."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a report is of: one of the two is given. title: the patient's code, or the image's name."""
+
+    study: Study
+    patient: Patient | None = None
+    image: SmearImage | None = None
+
+    @property
+    def title(self) -> str:
+        return self.patient.code if self.patient else self.image.name if self.image else ""
+
+    @property
+    def recorded_diagnosis(self) -> str:
+        """What somebody entered, of the patient or of the image's."""
+        patient = self.patient or (self.image.patient if self.image else None)
+        return str(patient.get_diagnosis_display()) if patient else "Unknown"
+
+    @property
+    def images(self) -> list[SmearImage]:
+        """All images of the case, with their quality. Two queries."""
+        rows = SmearImage.objects.filter(study=self.study)
+        rows = (
+            rows.filter(patient=self.patient) if self.patient else rows.filter(pk=self.image.pk if self.image else None)
+        )
+        return list(rows.select_related("quality").prefetch_related("names").order_by("pk"))
+
+
+def case_content(case: Case, viewer_id: int | None = None) -> dict[str, Any]:
+    """The report as it is now. Raises ReadingBlind for a viewer who must not see it yet.
+
+    Some ten queries, however many cells there are.
+    """
+    images = case.images
+    refuse_blind(case, viewer_id)
+    confirmed = Cell.objects.filter(image__in=[image.pk for image in images], ignored=False).confirmed()
+    facts: list[CellFacts] = list(confirmed.order_by("image_id", "pk").values_list("pk", "image_id"))
+    choices = choices_of([cell for cell, _ in facts], None)
+    labels = {label.pk: label for label in Label.objects.filter(group__study=case.study).select_related("group")}
+    types = cell_types(case.study, labels)
+    by_id = {each.id: each for each in types}
+    marks = marks_of(labels.values())
+    out = {pk for pk, mark in marks.items() if mark == UNCOUNTED}
+
+    def said(cell: UUID) -> tuple[int | None, bool]:
+        chosen = choices[cell].labels if cell in choices else []
+        return next((label for label in chosen if label in by_id), None), bool(out & set(chosen))
+
+    represents = {image.pk for image in images if image.sample != SmearImage.Sample.EXTRA}
+    own: dict[int, list[UUID]] = defaultdict(list)
+    for cell, image_id in facts:
+        own[image_id].append(cell)
+    counting = [image for image in images if image.pk in represents and (own[image.pk] or _is_finished(image))]
+    cells = [cell for image in counting for cell in own[image.pk]]
+    whole = differential(types, map(said, cells))
+    return {
+        "schema": SCHEMA,
+        "notice": NOTICE,
+        "study": {"id": case.study.pk, "name": case.study.name, "synthetic": case.study.synthetic},
+        "case": {
+            "kind": "patient" if case.patient else "image",
+            "id": case.patient.pk if case.patient else case.image.pk if case.image else None,
+            "title": case.title,
+            "recorded_diagnosis": case.recorded_diagnosis,
+        },
+        "diagnosis": diagnosis_json(case.patient),
+        "differential": differential_json(whole),
+        "counter": {"goal": GOAL, "counted": whole.counted, "left": whole.left_to_goal},
+        "review": _review(whole, counting, own, choices),
+        "images": [_image_json(image, image in counting, types, own[image.pk], said) for image in images],
+        "cells": _shown_cells(case.study, cells, choices, labels),
+    }
+
+
+def refuse_blind(case: Case, viewer_id: int | None) -> None:
+    """Raise ReadingBlind where somebody reads cells of the case blind. One query."""
+    own = {"cell__image__patient": case.patient} if case.patient else {"cell__image": case.image}
+    if viewer_id is not None and hidden_cells(viewer_id).filter(**own).exists():
+        raise ReadingBlind("You are reading cells of this case blind: its report opens when you have finished.")
+
+
+def cell_types(study: Study, labels: Mapping[int, Label]) -> list[CellType]:
+    """The labels of the group of cell types, in their order: of that name, else the first of one choice."""
+    groups = list(LabelGroup.objects.filter(study=study, multiple=False))
+    group = next((each for each in groups if each.name == CELL_TYPE_GROUP), groups[0] if groups else None)
+    own = [label for label in labels.values() if group is not None and label.group_id == group.pk]
+    marks = marks_of(own)
+    return [
+        CellType(
+            label.pk,
+            label.name,
+            label.colour,
+            label.counted,
+            lineage_of(label.name, label.aliases),
+            marks.get(label.pk) == UNIDENTIFIED,
+        )
+        for label in sorted(own, key=lambda label: (label.order, label.pk))
+    ]
+
+
+def differential_json(counted: Differential) -> dict[str, Any]:
+    ratio = counted.me_ratio
+    return {
+        "rows": [
+            {
+                "label": row.type.id,
+                "name": row.type.name,
+                "colour": row.type.colour,
+                "lineage": str(row.type.lineage),
+                "cells": row.cells,
+                "share": round(row.share, 4),
+                "low": round(row.low, 4),
+                "high": round(row.high, 4),
+            }
+            for row in counted.rows
+        ],
+        "counted": counted.counted,
+        "left_out": counted.left_out,
+        "unidentified": counted.unidentified,
+        "unlabelled": counted.unlabelled,
+        "myeloid": counted.of(Lineage.MYELOID),
+        "erythroid": counted.of(Lineage.ERYTHROID),
+        "me_ratio": None if ratio is None else [None if each is None else round(each, 2) for each in ratio],
+    }
+
+
+def _is_finished(image: SmearImage) -> bool:
+    return image.state in SmearImage.FINISHED
+
+
+def _review(
+    counted: Differential,
+    images: Sequence[SmearImage],
+    own: Mapping[int, Sequence[UUID]],
+    choices: Mapping[UUID, Choice],
+) -> dict[str, Any]:
+    """What keeps the report from being signed, in sentences; cells of reviewed images are reviewed, and so is the cell
+    of a single-cell picture that a person has labelled."""
+    single = [cell for image in images if image.single_cell for cell in own[image.pk]]
+    by_people = set(
+        CellLabel.objects.filter(cell__in=single, annotator__isnull=False).order_by().values_list("cell", flat=True)
+    )
+    waiting = [
+        cell
+        for image in images
+        if image.state != SmearImage.State.REVIEWED
+        for cell in own[image.pk]
+        if not (image.single_cell and cell in by_people)
+    ]
+    unreviewed = sum(image.state != SmearImage.State.REVIEWED and not image.single_cell for image in images)
+    open_: list[str] = []
+    if not counted.counted:
+        open_.append("No cell is counted yet.")
+    if waiting:
+        open_.append(f"{_count(len(waiting), 'cell is', 'cells are')} not reviewed yet.")
+    elif unreviewed:
+        open_.append(f"{_count(unreviewed, 'image is', 'images are')} not reviewed yet.")
+    if counted.unlabelled:
+        open_.append(f"{_count(counted.unlabelled, 'cell has', 'cells have')} no cell type.")
+    if counted.unidentified:
+        open_.append(f"{_count(counted.unidentified, 'cell is', 'cells are')} unidentified.")
+    return {"unreviewed": len(waiting), "open": open_}
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _image_json(
+    image: SmearImage, counts: bool, types: Sequence[CellType], cells: Sequence[UUID], said: Any
+) -> dict[str, Any]:
+    own = differential(types, map(said, cells))
+    quality = getattr(image, "quality", None)
+    if counts:
+        left_out = ""
+    elif image.sample == SmearImage.Sample.EXTRA:
+        left_out = "Picked for its cells: it would bias the shares."
+    else:
+        left_out = "Nobody has annotated it."
+    return {
+        "id": image.pk,
+        "name": image.name,
+        "state": image.get_state_display(),
+        "sha256": image.sha256,
+        "cells": len(cells),
+        "counted": own.counted if counts else 0,
+        "counts": {row.type.name: row.cells for row in own.rows if row.cells} if counts else {},
+        "left_out": left_out,
+        "quality": None if quality is None else {"verdict": quality.verdict, "reason": quality.reason},
+    }
+
+
+def _shown_cells(
+    study: Study, cells: Sequence[UUID], choices: Mapping[UUID, Choice], labels: Mapping[int, Label]
+) -> list[dict[str, Any]]:
+    """Cells of the roles that a diagnosis is made of, for people to look at, with the square of the image that shows
+    each. Three queries."""
+    of_role: dict[CellRole, list[tuple[UUID, Label]]] = defaultdict(list)
+    for cell in cells:
+        for label in (labels[each] for each in (choices[cell].labels if cell in choices else ()) if each in labels):
+            if label.counted and label.stands_for in SHOWN_ROLES:
+                of_role[label.stands_for].append((cell, label))
+    candidates = {cell for found in of_role.values() for cell, _ in found}
+    told = {
+        (cell, label): probability
+        for cell, label, probability in CellProbability.objects.filter(cell__in=candidates).values_list(
+            "cell", "label", "probability"
+        )
+    }
+    shown = []
+    for role in SHOWN_ROLES:
+        surest = sorted(of_role[role], key=lambda pair: (-told.get((pair[0], pair[1].pk), 0.0), str(pair[0])))
+        shown += [(role, cell, label) for cell, label in surest[:SHOWN_CELLS]]
+    wanted = Cell.objects.filter(pk__in={cell for _, cell, _ in shown})
+    squares = {crop.cell: crop for crop in crops_of(wanted, typical_px(study))}
+    images = dict(wanted.values_list("pk", "image_id"))
+    number = Counter({role: len(found) for role, found in of_role.items()})
+    return [
+        {
+            "role": str(role),
+            "role_name": str(role.label),
+            "of": number[role],
+            "cell": str(cell),
+            "image": images[cell],
+            "label": label.name,
+            "probability": _rounded(told.get((cell, label.pk))),
+            "sha256": squares[cell].sha256,
+            "square": list(squares[cell].square),
+        }
+        for role, cell, label in shown
+        if cell in squares
+    ]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
