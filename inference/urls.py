@@ -1,8 +1,15 @@
 from django.urls import URLPattern, URLResolver, path
 
-from inference.views import image_quality, measures
-from inference.views import adjudication, cell_map, classifying, gallery, proposing
-from inference.views import case_report
+from inference.views import (
+    adjudication,
+    case_report,
+    cell_map,
+    classifying,
+    gallery,
+    image_quality,
+    measures,
+    proposing,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/propose/", proposing.propose, name="propose"),

@@ -1,9 +1,9 @@
 from django.urls import URLPattern, URLResolver, path
 
 from inference.api import gallery
+from inference.api.case_report import ImageReport, PatientReport, SignedReport
 from inference.api.cell_map import CellMap, CellMapColours, CellMapPoints, PickedCells
 from inference.api.classification import StudyClassification
-from inference.api.case_report import ImageReport, PatientReport, SignedReport
 from inference.api.image_quality import QualityOfImage, QualityOfStudy
 from inference.api.proposals import StudyProposals
 from inference.api.why import Why, WhyChoices
