@@ -1,6 +1,5 @@
 """Several processes train one network as one would; precision is what was asked for and what the machine can do."""
 
-import multiprocessing
 import os
 import socket
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.training.forked import forked
 from tests.training.tiny_detector import SETTINGS, network, same_weights, samples_in, train
 from training.detection_training import Step
 from training.devices import ALONE, DeviceError, Team, open_team, out_of_memory, precision_of
@@ -21,7 +21,7 @@ def together(work: Callable[[Team, Path], None], folder: Path, processes: int = 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    context = multiprocessing.get_context("spawn")
+    context = forked()
     members = [context.Process(target=_member, args=(work, folder, r, processes, port)) for r in range(processes)]
     for member in members:
         member.start()

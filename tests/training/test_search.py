@@ -1,6 +1,5 @@
 """Several workers share one search in PostgreSQL: as many trials as asked for, none lost, none twice."""
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -16,6 +15,7 @@ import pytest
 from django.db import connection
 from optuna.trial import TrialState
 
+from tests.training.forked import forked
 from training.detection_training import Step, Stopped
 from training.search import help_search, make_study, search
 from training.search_space import SearchError
@@ -230,7 +230,7 @@ def _until(holds: Callable[[], bool], seconds: float = 300) -> None:
 
 
 def test_two_processes_share_the_trials_of_one_search(address: str, name: str, tmp_path: Path):
-    processes = multiprocessing.get_context("spawn")
+    processes = forked()
     both = [
         processes.Process(target=_help, args=(address, name, str(tmp_path), 0.3, worker))
         for worker in (LEADER, "helper 1")
@@ -246,7 +246,7 @@ def test_two_processes_share_the_trials_of_one_search(address: str, name: str, t
 
 
 def test_the_trial_of_a_worker_that_is_killed_is_tried_again(address: str, name: str, tmp_path: Path):
-    processes = multiprocessing.get_context("spawn")
+    processes = forked()
     make_study(open_storage(address, tmp_path), name, bench(), 3)
     helper = processes.Process(target=_help, args=(address, name, str(tmp_path), 600, "helper 1"))
     helper.start()
