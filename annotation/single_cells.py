@@ -25,7 +25,7 @@ from annotation.importing import STORED, take_image
 from annotation.intake import IntakeError, read_image
 from annotation.label_changes import tell_labels_changed
 from annotation.label_names import readable, same_name
-from annotation.models import Cell, CellLabel, Diagnosis, Label, LabelGroup, Patient, SmearImage, Study
+from annotation.models import Cell, CellLabel, Diagnosis, ImageName, Label, LabelGroup, Patient, SmearImage, Study
 from annotation.patients_csv import PatientTable, read_patients
 from annotation.points import median_size
 from annotation.scheme import CELL_TYPE_GROUP, DEFAULT, SCHEMES, study_named
@@ -198,6 +198,7 @@ def _label(run: _Run) -> None:
     brings one back, for nobody can know which of the two is right.
     """
     types = _CellTypes(run.study)
+    _note_classes(run)
     # As whoever changes what is on an image: a round that reads meanwhile sees all of these labels or none.
     list(SmearImage.objects.select_for_update().filter(pk__in=list(run.rows)).order_by("pk").values_list("pk"))
     cells = {
@@ -227,6 +228,18 @@ def _label(run: _Run) -> None:
     CellLabel.objects.bulk_create(new, batch_size=1000)
     tell_labels_changed(label.label_id for label in [*new, *changed])
     run.report.labelled += len(new)
+
+
+def _note_classes(run: _Run) -> None:
+    """Keep with each file what the table says of it, for whoever looks into contradictions later."""
+    said = {(image, row.name): row.cell_class for image, rows in run.rows.items() for row in rows if row.cell_class}
+    changed = []
+    for name in ImageName.objects.filter(image__in=list(run.rows)):
+        cell_class = said.get((name.image_id, name.name))
+        if cell_class and cell_class not in name.classes:
+            name.classes.append(cell_class)
+            changed.append(name)
+    ImageName.objects.bulk_update(changed, ["classes"], batch_size=500)
 
 
 def _contradict(run: _Run, rows: list[CellRow], cell: Cell, there: CellLabel | None) -> None:

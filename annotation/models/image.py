@@ -163,6 +163,8 @@ class ImageName(models.Model):
 
     image = models.ForeignKey(SmearImage, on_delete=models.CASCADE, related_name="names")
     name = models.CharField(max_length=1000)
+    # Of a picture of a single cell: the classes that tables gave it under this name, as they spell them.
+    classes = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ["pk"]

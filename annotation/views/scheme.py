@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from annotation.access import study_for
+from annotation.contradictions import contradictions
 from annotation.models import Role, Study
 from annotation.scheme_draft import KEYS, Draft, GroupEdit, LabelEdit, SchemeError
 from annotation.views.study_page import study_context
@@ -120,6 +121,7 @@ def _page(request: HttpRequest, study: Study, draft: Draft, status: int = 200) -
         "new_group": request.POST.get("new-group", ""),
         "seen": draft.fingerprint,
         "keys": KEYS,
+        "contradictions": len(contradictions(study)) if request.method == "GET" else 0,
     }
     return render(request, "annotation/scheme.html", context, status=status)
 
