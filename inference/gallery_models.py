@@ -1,7 +1,7 @@
 """Which model the probabilities in the gallery are from, label by label, and when it said them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
@@ -22,9 +22,8 @@ def spoken_of(study: Study) -> dict[int, str]:
     return dict(labels.values_list("pk", "by"))
 
 
-def said_by(study: Study) -> list[str]:
-    """A sentence for each model whose probabilities are shown. Six queries at most."""
-    spoken = spoken_of(study)
+def said_by(study: Study, spoken: Mapping[int, str]) -> list[str]:
+    """A sentence for each model whose probabilities are shown; `spoken` is spoken_of(study). Five queries at most."""
     labels = (
         Label.objects.filter(pk__in=spoken).select_related("group").order_by("group__order", "group", "order", "pk")
     )
@@ -50,11 +49,11 @@ def said_by(study: Study) -> list[str]:
 
 
 def _named(labels: Sequence[Label], spoken: Sequence[Label]) -> str:
-    """The group where one model speaks of all of it, else the labels."""
+    """The group where one model speaks of most of it, else the labels."""
     names: list[str] = []
     for group in dict.fromkeys(label.group for label in labels):
         own = [label for label in labels if label.group == group]
-        whole = len(own) > 1 and len(own) == sum(label.group == group for label in spoken)
-        names += [group.name] if whole else [label.name for label in own]
+        most = len(own) > 1 and 2 * len(own) > sum(label.group == group for label in spoken)
+        names += [group.name] if most else [label.name for label in own]
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

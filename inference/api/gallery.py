@@ -21,8 +21,8 @@ from rest_framework.views import APIView
 from annotation.access import study_for
 from annotation.models import LabelGroup
 from inference import gallery_cells, gallery_crops, kept_crops
+from inference.gallery_models import said_by, spoken_of
 from inference.gallery_news import changed_since, heads_json
-from inference.gallery_models import said_by
 from inference.gallery_order import order
 from inference.gallery_query import PARAMETERS, GalleryQuery
 from inference.gallery_scheme import counts
@@ -100,15 +100,23 @@ class GalleryNews(APIView):
     @extend_schema(parameters=[OpenApiParameter("since", str)], responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, study_id: int) -> Response:
         """The cells that people changed since a time (`now` of an earlier answer), each with its version by now, how
-        far the heads are that learn from labels, and in `said_by` whose probabilities are shown."""
+        far the heads are that learn from labels, of which labels a model speaks, and in `said_by` which one."""
         study = study_for(request.user, study_id)
         now = timezone.now()
         since = parse_datetime(request.query_params.get("since", "")) or now
         # A change may be written a moment after the time that it bears.
         changed = changed_since(study, max(since, now - timedelta(hours=1)) - timedelta(seconds=10))
         versions = {str(key): version for key, version in changed.items()}
-        answer = {"now": now.isoformat(), "cells": versions, "heads": heads_json(study), "said_by": said_by(study)}
-        return Response(answer)
+        spoken = spoken_of(study)
+        return Response(
+            {
+                "now": now.isoformat(),
+                "cells": versions,
+                "heads": heads_json(study),
+                "modelled": sorted(spoken),
+                "said_by": said_by(study, spoken),
+            }
+        )
 
 
 class LabelledIn(serializers.Serializer[Any]):

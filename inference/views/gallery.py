@@ -43,21 +43,20 @@ def gallery(request: HttpRequest, study_id: int) -> HttpResponse:
     context = study_context(request, study, "gallery") | {
         "setup": setup,
         "groups": groups,
-        "modelled": [label for group in groups for label in group["labels"] if label["id"] in modelled],
+        "modelled": modelled,
         "looks": looks,
         "patients": list(study.patients.values_list("pk", "code")),
         "others": [member for member in members_of(study, request.user) if member.id != request.user.pk],
         "states": SmearImage.State.choices,
         "certainties": CERTAINTIES,
-        "agreements": AGREEMENTS if modelled else {"people": AGREEMENTS["people"]},
+        "agreements": AGREEMENTS,
         **measured,
-        "sorts": {
-            key: words
+        # Those by probability are offered as soon as a model speaks, which may be while the page is open.
+        "sorts": [
+            (key, words, key in BY_PROBABILITY)
             for key, words in SORTS.items()
-            if (modelled or key not in BY_PROBABILITY)
-            and (looks or key not in BY_LOOKS)
-            and (measured or key not in BY_MEASURE)
-        },
+            if (looks or key not in BY_LOOKS) and (measured or key not in BY_MEASURE)
+        ],
     }
     return render(request, "inference/gallery.html", context)
 

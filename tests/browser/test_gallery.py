@@ -211,7 +211,7 @@ def test_what_a_head_learned_sorts_the_rest_and_moves_nothing_in_view(
     page.known()
     expect(page.tile(0)).to_contain_text("90 %")
     # The poll that comes first is what a later one is compared with.
-    expect(page.page.locator("#gallery-heads")).to_contain_text("Learned from")
+    expect(page.page.locator("#gallery-heads")).to_contain_text("bundle x")
     CellProbability.objects.update(probability=1.0 - F("probability"))
     head.finished_at, head.labelled = timezone.now(), 12
     head.save()
@@ -233,3 +233,57 @@ def test_nothing_sticks_out_of_the_page(annotator: User, gallery: Any) -> None:
         assert size == [width, 800]
         grid = page.page.locator("#grid").bounding_box()
         assert grid["height"] > 300 and grid["width"] > 0.7 * min(width, 1200)
+
+
+def test_how_sure_and_what_is_not_counted(study: Study, cells: list[Cell], annotator: User, gallery: Any) -> None:
+    page = gallery(annotator)
+    page.known()
+    page.click(6)
+    page.click(8, modifiers=["Shift"])
+    page.press("2", "Shift+c", "Shift+c", "Shift+c")
+    page.said("How sure: unsure")
+    expect(page.tile(6)).to_contain_text("? Promyelocyte")
+    page.saved()
+    mine = CellLabel.objects.filter(annotator=annotator)
+    assert set(mine.values_list("label__name", "confidence")) == {("Promyelocyte", 0.4)}
+    page.page.locator("#certainty").get_by_role("button", name="sure", exact=True).click()
+    page.saved()
+    assert set(mine.values_list("confidence", flat=True)) == {1.0}
+    # One key each for what nobody can name, and for what does not enter the count whatever it is.
+    page.click(9)
+    page.press("u")
+    page.click(6)
+    page.press("n")
+    page.saved()
+    assert labels()["Unidentified", "anna"] == labels()["Exclude from count", "anna"] == 1
+    page.class_count("Promyelocyte", 3)
+    share = page.page.locator(".class-row", has_text="Promyelocyte").locator(".class-share")
+    # Of two promyelocytes and the five lymphocytes of the import.
+    expect(share).to_have_text("29\u202f%")
+    expect(page.page.locator(".class-total").first).to_have_text("7 counted")
+    page.choose("How sure people are", "Sure")
+    page.count(3)
+
+
+def test_a_model_that_comes_meanwhile_needs_no_other_page(
+    study: Study, cells: list[Cell], annotator: User, gallery: Any
+) -> None:
+    page = gallery(annotator)
+    of = page.page.get_by_label("Probability of", exact=True)
+    expect(of).to_be_hidden()
+    page.known()
+    row = page.page.locator(".class-row", has_text="Promyelocyte")
+    row.hover()
+    row.get_by_role("button", name="Find more Promyelocyte").click()
+    page.said("Nothing tells yet what Promyelocyte looks like")
+    promyelocyte = Label.objects.get(group__study=study, name="Promyelocyte")
+    for number, each in enumerate(cells):
+        CellProbability.objects.create(cell=each, label=promyelocyte, probability=number / 100, bundle="x")
+    expect(of).to_be_visible(timeout=15_000)
+    expect(page.page.locator("#gallery-heads")).to_contain_text("Promyelocyte: bundle x.")
+    row.hover()
+    row.get_by_role("button", name="Find more Promyelocyte").click()
+    page.ready()
+    # Those that nobody has named, the most likely first.
+    page.count(43)
+    expect(page.tile(0)).to_have_attribute("data-cell", str(cells[47].pk))

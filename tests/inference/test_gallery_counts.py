@@ -103,7 +103,7 @@ def test_the_page_says_whose_probabilities_are_shown(
     study: Study, image: SmearImage, annotator: User, client_of: Any
 ) -> None:
     made = cell(image)
-    assert said_by(study) == [] and spoken_of(study) == {}
+    assert said_by(study, {}) == [] and spoken_of(study) == {}
     Bundle.objects.create(id="0123456789ab", study=study, kind=Kind.CLASSIFIER, target={"group": "Cell type"}, card={})
     for name in ("Myeloblast", "Promyelocyte"):
         CellProbability.objects.create(cell=made, label=label(study, name), probability=0.5, bundle="0123456789ab")
@@ -119,9 +119,9 @@ def test_the_page_says_whose_probabilities_are_shown(
         f"Cell type: bundle 0123456789ab, {when}.",
         f"Auer rod: heads that learn while people label, {when}.",
     ]
-    assert said_by(study) == expected
+    assert said_by(study, spoken_of(study)) == expected
     news = client_of(annotator).get(reverse("api-gallery-news", args=[study.pk])).json()
-    assert news["said_by"] == expected
+    assert news["said_by"] == expected and rod.pk in news["modelled"]
     assert spoken_of(study)[rod.pk] == "interactive" and len(spoken_of(study)) == 3
 
 

@@ -10,10 +10,13 @@ export class Filters extends EventTarget {
   #likeMark;
   #like = [];
   #timer = null;
+  #modelled = new Set();
 
-  constructor(form, likeMark) {
+  /** `modelled`: the ids of labels of which a model speaks. */
+  constructor(form, likeMark, modelled) {
     super();
     this.#form = form;
+    this.know(modelled);
     this.#reset = form.querySelector("#gallery-reset");
     this.#likeMark = likeMark;
     this.#read();
@@ -108,9 +111,21 @@ export class Filters extends EventTarget {
     this.#changed();
   }
 
+  /** Offer what a model's word is needed for: of those labels of which one speaks. */
+  know(modelled) {
+    this.#modelled = new Set(modelled.map(String));
+    const { of, sort, agreement } = this.#form.elements;
+    for (const option of [...of.options, ...sort.options, ...agreement.options]) {
+      if (!("ofModel" in option.dataset)) continue;
+      const known = option.parentElement === of ? this.#modelled.has(option.value) : this.#modelled.size > 0;
+      option.hidden = option.disabled = !known;
+    }
+    of.closest(".gallery-model").hidden = !this.#modelled.size;
+  }
+
   /** Whether a model speaks of a label. */
   knows(label) {
-    return [...(this.#form.elements.of?.options ?? [])].some(({ value }) => value === String(label.id));
+    return this.#modelled.has(String(label.id));
   }
 
   #read() {

@@ -52,7 +52,7 @@ const pictures = new Pictures(page.dataset.cropsUrl, page.dataset.user);
 const selection = new Selection();
 const labelling = new Labelling({ cells, outbox, scheme, say });
 const grid = new Grid(element("grid"), { cells, pictures, selection, scheme });
-const filters = new Filters(element("gallery-form"), element("gallery-like"));
+const filters = new Filters(element("gallery-form"), element("gallery-like"), setup.modelled);
 const drop = new DropOnClass((label, ids) => labelling.press(scheme.byId.get(label), ids, true));
 const picking = new Picking(element("grid"), { grid, selection, drop });
 const rail = new Rail(element("classes"), scheme, {
@@ -225,8 +225,12 @@ news.addEventListener("heads", ({ detail }) => {
   const computing = detail.heads.find(({ features }) => features)?.features;
   const words = speaking.map(({ name, sentence }) => `${name}: ${sentence}`);
   if (computing?.[1]) words.push(`Looks at ${number(computing[0])} of ${number(computing[1])} cells.`);
-  words.push(...(detail.saidBy ?? heardLast));
-  heardLast = detail.saidBy ?? heardLast;
+  if (detail.models) {
+    heardLast = detail.models.sentences;
+    filters.know(detail.models.labels);
+    page.dataset.modelled = detail.models.labels.length;
+  }
+  words.push(...heardLast);
   const lines = element("gallery-heads");
   if (!words.length || lines.dataset.words === words.join()) return;
   lines.dataset.words = words.join();
@@ -234,15 +238,6 @@ news.addEventListener("heads", ({ detail }) => {
 });
 
 news.addEventListener("learned", async () => {
-  if (!setup.modelled.length) {
-    notices.show(
-      "model",
-      "A model has learned from the labels.",
-      "Orders by probability are there now.",
-      [["Reload", () => location.reload()], ["Later"]],
-      "good",
-    );
-  }
   await cells.renew(grid.order?.slice(...grid.inView) ?? []).catch(() => {});
   if (filters.followsModel) await sortBelow();
 });

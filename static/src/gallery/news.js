@@ -7,8 +7,8 @@ const LATER = 10_000; // while nobody looks
 /**
  * Dispatches
  *   "cells"    detail {versions}   which version cells have by now that somebody changed
- *   "heads"    detail {heads, saidBy}   how the heads stand (inference/interactive.py), and, where it is known, a
- *                               sentence for each model whose probabilities are shown
+ *   "heads"    detail {heads, models}   how the heads stand (inference/interactive.py); and, where it was asked, of
+ *                               which labels a model speaks, and a sentence for each model that does
  *   "learned"                   a head has learned: its probabilities are others now
  */
 export class News extends EventTarget {
@@ -61,7 +61,7 @@ export class News extends EventTarget {
       if (ok) {
         this.#since = answer.now;
         this.#tell("cells", { versions: new Map(Object.entries(answer.cells)) });
-        this.#heads(answer.heads, answer.said_by);
+        this.#heads(answer.heads, { labels: answer.modelled, sentences: answer.said_by });
       }
     } catch {
       // Asked again soon; saving says it if the server is gone.
@@ -70,13 +70,13 @@ export class News extends EventTarget {
     this.#timer = setTimeout(() => this.#ask(), document.hidden ? LATER : EVERY);
   }
 
-  #heads(heads, saidBy) {
+  #heads(heads, models) {
     let learned = false;
     for (const { group, finished_at: at } of heads) {
       if (this.#finished.has(group) && this.#finished.get(group) !== at) learned = true;
       this.#finished.set(group, at);
     }
-    this.#tell("heads", { heads, saidBy });
+    this.#tell("heads", { heads, models });
     if (learned) this.#tell("learned");
   }
 
