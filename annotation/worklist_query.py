@@ -26,10 +26,10 @@ ME = "me"
 PARAMETERS = ("state", "assignee", "patient", "comments", "quality", "q", "sort")
 # What may be asked for of quality, as the page says it.
 QUALITIES = {
-    "bad": "Poor images",
-    "doubtful": "Poor or doubtful images",
-    "good": "Good images",
-    "none": "Not judged yet",
+    "bad": "Poor quality",
+    "doubtful": "Poor or doubtful",
+    "good": "Good quality",
+    "none": "Not judged",
 }
 
 

@@ -56,10 +56,8 @@ class Case:
     @property
     def images(self) -> list[SmearImage]:
         """All images of the case, with their quality. Two queries."""
-        rows = SmearImage.objects.filter(study=self.study)
-        rows = (
-            rows.filter(patient=self.patient) if self.patient else rows.filter(pk=self.image.pk if self.image else None)
-        )
+        own = {"patient": self.patient} if self.patient else {"pk": self.image.pk if self.image else 0}
+        rows = SmearImage.objects.filter(study=self.study, **own)
         return list(rows.select_related("quality").prefetch_related("names").order_by("pk"))
 
 

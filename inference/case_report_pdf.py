@@ -181,10 +181,10 @@ def _images(content: dict[str, Any]) -> list[Flowable]:
     rows = []
     for image in content["images"]:
         quality = image["quality"]
-        remark = image["left_out"] or ("" if quality is None else quality["reason"])
+        remark = " ".join(filter(None, (image["left_out"], "Not judged." if quality is None else quality["reason"])))
         rows.append(
             [_text(image["name"], _CELL), _text(image["state"], _CELL), _text(f"{image['counted']:,}", _NUMBER),
-             _text(remark or ("Not judged." if quality is None else ""), _SMALL)]
+             _text(remark, _SMALL)]
         )  # fmt: skip
     return [_text("Images", _HEAD), _table(["Image", "State", "Counted", "Remarks"], rows, (60, 24, 20, 70))]
 
@@ -214,8 +214,10 @@ def _picture(each: dict[str, Any]) -> Image | None:
     return Image(BytesIO(jpeg), width=_PICTURE, height=_PICTURE)
 
 
-def _table(heads: Sequence[str], rows: list[list[Flowable]], widths: Sequence[float]) -> Table:
-    head = [Paragraph(f"<b>{_plain(each)}</b>", _CELL) for each in heads]
+def _table(heads: Sequence[str], rows: list[list[Paragraph]], widths: Sequence[float]) -> Table:
+    # Heads stand over their numbers.
+    styles = [_NUMBER if each.style is _NUMBER else _CELL for each in rows[0]] if rows else [_CELL] * len(heads)
+    head = [Paragraph(f"<b>{_plain(each)}</b>", style) for each, style in zip(heads, styles, strict=True)]
     table = Table([head, *rows], colWidths=[each * mm for each in widths], repeatRows=1, hAlign="LEFT")
     table.setStyle(
         TableStyle(

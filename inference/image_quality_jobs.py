@@ -144,7 +144,9 @@ def judge(image: SmearImage, typical: float | None) -> Judged:
     if image.single_cell:
         # Cut around one cell: how much lies beside it says nothing of the smear.
         return Judged(Quality(tuple(each for each in findings if each.criterion != "density")), None)
-    return Judged(Quality((*findings, *judge_cells(seen_cells(image)))), regions_of(view))
+    regions = regions_of(view)
+    share = [] if regions.finding is None else [regions.finding]
+    return Judged(Quality((*findings, *share, *judge_cells(seen_cells(image)))), regions)
 
 
 def _unread(sentence: str) -> Judged:

@@ -18,6 +18,7 @@ CRITERIA = {
     "grain": "Noise",
     "compression": "Compression",
     "density": "Density",
+    "regions": "Area good to count on",
     "smudge": "Smudge cells",
     "file": "File",
 }
@@ -79,8 +80,8 @@ def quality_counts(study: Study) -> QualitySummary:
 
 
 def _summary(counts: dict[str | None, int], **more: Any) -> QualitySummary:
-    verdicts = (counts.get(verdict, 0) for verdict in ImageQuality.Verdict.values)
-    return QualitySummary(sum(counts.values()), *verdicts, **more)
+    good, doubtful, bad = (counts.get(verdict, 0) for verdict in ImageQuality.Verdict.values)
+    return QualitySummary(sum(counts.values()), good, doubtful, bad, **more)
 
 
 def quality_summary(study: Study) -> QualitySummary:

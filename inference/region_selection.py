@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from inference.image_quality import EDGE_BAD, STAINED, FieldView, edge_width
+from inference.image_quality import EDGE_BAD, STAINED, FieldView, Finding, Verdict, edge_width
 
 # Side of a tile in µm: two nucleated cells by two, so that a few crowded ones do not speak for the rest of a field.
 TILE_UM = 30.0
@@ -20,6 +20,8 @@ EMPTY, THIN, DENSE = 0.03, 0.15, 0.97
 # Optical density in green of a nucleus against that of cytoplasm and red cells, as a share of the field's deepest, and
 # the share of a tile that nuclei cover where they lie on one another.
 NUCLEAR, CROWDED = 0.45, 0.6
+# Below such a share of good area an image is doubtful, or poor, where it has tiles enough to choose between.
+DOUBTFUL_SHARE, POOR_SHARE, LEAST_TILES = 0.5, 0.2, 4
 
 
 class TileKind(StrEnum):
@@ -64,6 +66,15 @@ class Regions:
         area = sum(tile.width * tile.height for tile in self.tiles)
         good = sum(tile.width * tile.height for tile in self.tiles if tile.kind == TileKind.OPTIMAL)
         return good / area
+
+    @property
+    def finding(self) -> Finding | None:
+        """What the share says of an image; None where there are too few tiles to choose between."""
+        if len(self.tiles) < LEAST_TILES:
+            return None
+        share = self.good_share
+        verdict = Verdict.BAD if share < POOR_SHARE else Verdict.DOUBTFUL if share < DOUBTFUL_SHARE else Verdict.GOOD
+        return Finding("regions", share, "share", verdict, f"{share:.0%} of the image is good to count on.")
 
     @property
     def kinds(self) -> dict[str, int]:

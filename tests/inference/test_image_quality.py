@@ -147,6 +147,7 @@ def test_the_parts_of_a_large_smear_are_told_apart():
         share = kinds[part].count(kind) / len(kinds[part])
         assert share >= 0.6, (kind, kinds[part])
     assert 0.1 < regions.good_share < 0.35
+    assert regions.finding is not None and regions.finding.verdict == Verdict.DOUBTFUL
 
 
 def test_tiles_cover_the_image_without_gaps():
@@ -154,7 +155,7 @@ def test_tiles_cover_the_image_without_gaps():
     tiles = regions_of(field_view(pixels, UM, None)).tiles
     assert sum(tile.width * tile.height for tile in tiles) == pixels.shape[0] * pixels.shape[1]
     small = regions_of(field_view(field()[:64, :64], UM, None))
-    assert len(small.tiles) == 1
+    assert len(small.tiles) == 1 and small.finding is None
 
 
 def test_stitched_marrow_fields_are_good_to_count_but_where_they_were_blurred(shared_data):
