@@ -11,10 +11,11 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from inference.occlusion import mean_colour, occlude
 from training.cell_head import Head
 
 Map = NDArray[np.float32]
@@ -85,30 +86,22 @@ def occlusion(
 
     `progress` is told how many of how many are done and ends the pass by returning False, which raises Stopped.
     """
-    mean = np.asarray(crop.convert("RGB"), dtype=np.float64).mean(axis=(0, 1)).round().astype(int).tolist()
-    colour = Image.new("RGB", crop.size, (mean[0], mean[1], mean[2]))
-    places = [(x, y) for y in range(blocks) for x in range(blocks)]
-    (whole,) = head.probabilities(extractor.extract([crop]))[:, column]
-    fallen = np.zeros((crop.height, crop.width))
-    weight = np.zeros((crop.height, crop.width))
-    for start in range(0, len(places), batch):
-        if progress is not None and not progress(start, len(places)):
-            raise Stopped
-        masks = [_block(crop.size, place, blocks, overlap) for place in places[start : start + batch]]
-        covered = [Image.composite(colour, crop, mask) for mask in masks]
-        told = head.probabilities(extractor.extract(covered))[:, column]
-        for mask, probability in zip(masks, told, strict=True):
-            opaque = np.asarray(mask, dtype=np.float64) / 255
-            fallen += (whole - probability) * opaque
-            weight += opaque
-    means = Image.fromarray((fallen / np.maximum(weight, 1e-6)).astype(np.float32))
-    # A map finer than the steps shows where blocks overlap; finer than half of them, nothing.
-    size = 2 * blocks
-    return Saliency(np.asarray(means.resize((size, size), Image.Resampling.BOX), dtype=np.float32), float(whole))
 
+    def told(crops: Sequence[Image.Image]) -> NDArray[np.float64]:
+        chances: NDArray[np.float64] = head.probabilities(extractor.extract(crops))[:, column]
+        return chances
 
-class Stopped(Exception):
-    """The end was asked for."""
+    found = occlude(
+        crop,
+        told,
+        columns=blocks,
+        rows=blocks,
+        overlap=overlap,
+        colour=mean_colour(crop),
+        batch=batch,
+        progress=progress,
+    )
+    return Saliency(found.spread(), found.probability)
 
 
 def _log_odds(features: Tensor, head: Head, column: int) -> Tensor:
@@ -118,15 +111,3 @@ def _log_odds(features: Tensor, head: Head, column: int) -> Tensor:
     logits = head.temperature * scores + torch.from_numpy(offset)
     others = torch.cat([logits[:column], logits[column + 1 :]])
     return logits[column] - torch.logsumexp(others, dim=0)
-
-
-def _block(size: tuple[int, int], place: tuple[int, int], blocks: int, overlap: float) -> Image.Image:
-    """What covers one place: white where nothing shines through. Its edges are soft, since a network would see the
-    sharp edge of a block as something of its own."""
-    steps = size[0] / blocks, size[1] / blocks
-    x0, y0, x1, y1 = (
-        round((place[axis] + 0.5 + sign * overlap / 2) * steps[axis]) for sign in (-1, 1) for axis in (0, 1)
-    )
-    mask = Image.new("L", size)
-    mask.paste(255, (max(0, x0), max(0, y0), min(size[0], x1), min(size[1], y1)))
-    return mask.filter(ImageFilter.GaussianBlur(min(steps) / 6))

@@ -96,7 +96,8 @@ def work(job: SaliencyJob, extractor: Callable[[str], Any] | None = None) -> boo
 def _made(job: SaliencyJob, extractor: Callable[[str], Any]) -> tuple[Answer | None, Path]:
     """The map that a job asks for, None where its end was asked for meanwhile; and where it is kept."""
     # Imported here: the web process never loads torch.
-    from inference.cell_saliency import Stopped, grad_cam, occlusion
+    from inference.cell_saliency import grad_cam, occlusion
+    from inference.occlusion import Stopped
 
     study = job.cell.image.study
     path = _path(study, job.cell, job.label, job.bundle, job.method)

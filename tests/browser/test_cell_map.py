@@ -136,6 +136,7 @@ def test_a_click_shows_the_cell_in_large(study: Study, cells: list[Cell], annota
     page.mouse.up()
     page.keyboard.press("0")
     page.mouse.click(x, y)
+    GalleryPage(page)
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("P-1")
     expect(dialog).to_contain_text("6.0 × 6.0 µm")

@@ -82,9 +82,9 @@ def test_why(cells: list[Cell], study: Study, annotator: User, page_of: Any) -> 
     red, _, blue, opaque = canvas.evaluate(colours, 75)
     assert opaque > 60 and red > blue, "where the model looks"
     assert canvas.evaluate(colours, 285)[3] < 30, "where it does not"
-    dialog.get_by_label("Colours").fill("20")
+    dialog.get_by_label("Strength of the colours").fill("20")
     expect(canvas).to_have_css("opacity", "0.2")
-    dialog.get_by_label("By").select_option(label="Gradients (Grad-CAM)")
+    dialog.get_by_label("Method").select_option(label="Gradients (Grad-CAM)")
     expect(heat).to_be_hidden()
     answer_next()
     # What a worker cannot do is said.

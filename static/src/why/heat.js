@@ -1,7 +1,7 @@
 // A map of what speaks for a label and what against it, as colours over a picture: none where nothing does.
 
 const FOR = [255, 150, 0];
-const AGAINST = [0, 130, 255];
+const AGAINST = [0, 190, 255];
 
 /** Paint a map {size, values} (from -100 to 100, row by row) on a canvas that is laid over the picture. */
 export function drawHeat(canvas, { size, values }) {

@@ -10,9 +10,15 @@ const LIVE = ["queued", "running", "cancelling"];
 
 const percent = (share) => `${share < 0.1 && share > 0 ? (100 * share).toFixed(1) : Math.round(100 * share)} %`;
 
-/** What the map says, and what it does not. */
-export function meaning({ name, words, method, map }) {
-  const [is, not] = [`For ${words} the probability of ${name} is ${percent(map.probability)}.`, caution(name)];
+// The heads that learn also weigh what else is labelled of a patient (training/patient_shares.py).
+const APART = 0.015;
+
+/** What the map says, and what it does not; `probability`: what was said of the cell before, null for nothing. */
+export function meaning({ name, words, probability, method, map }) {
+  const own = probability === null || Math.abs(probability - map.probability) < APART;
+  const beside = own ? "" : ` (${percent(probability)} with what else is labelled of the patient)`;
+  const is = `For ${words} the probability of ${name} is ${percent(map.probability)} by this picture alone${beside}.`;
+  const not = caution(name);
   if (method === "gradients") {
     const colours = `Orange: what it finds there speaks for ${name}; blue: against. Colours compare within this picture only.`;
     return `${is} ${colours} ${not}`;
