@@ -8,6 +8,7 @@ from inference.models.classify_job import ClassifyJob
 from inference.models.image_features import ImageFeatures
 from inference.models.image_quality_job import ImageQualityJob
 from inference.models.interactive_head import InteractiveHead
+from inference.models.patient_diagnosis import DiagnosisJob, PatientDiagnosis
 from inference.models.proposal_job import ProposalJob
 from inference.models.saliency_job import SaliencyJob
 
@@ -20,9 +21,11 @@ __all__ = [
     "CellMapJob",
     "CellProbability",
     "ClassifyJob",
+    "DiagnosisJob",
     "ImageFeatures",
     "ImageQualityJob",
     "InteractiveHead",
+    "PatientDiagnosis",
     "ProposalJob",
     "SaliencyJob",
     "vectors_of",
