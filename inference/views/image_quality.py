@@ -8,7 +8,6 @@ from django.views.decorators.http import require_http_methods
 from annotation.access import study_for
 from annotation.models import ImageQuality, Role, SmearImage
 from annotation.views.study_page import study_context
-from inference.image_quality_jobs import launch
 from inference.models import ImageQualityJob
 from inference.quality_summary import quality_counts, quality_summary
 
@@ -22,6 +21,9 @@ def quality(request: HttpRequest, study_id: int) -> HttpResponse:
     """POST: have judged what nobody has judged, for admins. GET: the page; with ?line=1 what the worklist says, for
     htmx."""
     if request.method == "POST":
+        # Imported here: a web process that loads what judges pixels takes a second longer to start.
+        from inference.image_quality_jobs import launch
+
         study = study_for(request.user, study_id, Role.ADMIN)
         launch(study, request.user)
         return redirect("quality", study.pk)
