@@ -13,13 +13,17 @@ from training.classifier_freeze import freeze_labelled
 from training.classifier_lesson import lesson_of
 from training.classifier_settings import resolve_classifier_settings
 from training.classifier_target import Target
+from training.decisions import DecisionError, parse_decisions
+from training.diagnosis_freeze import freeze_patients
+from training.diagnosis_lesson import diagnosis_lesson
+from training.diagnosis_settings import resolve_diagnosis_settings
 from training.freeze import FrozenSnapshot, RoundRefused, freeze
 from training.models import LIVE, Kind, Round
 from training.parent_choice import AUTO, choose_parent
 from training.search_space import check_trials
 from training.selection import Selection
 from training.settings import resolve_settings
-from training.unchanged import refuse_unchanged, refuse_unchanged_classifier
+from training.unchanged import refuse_unchanged, refuse_unchanged_classifier, refuse_unchanged_diagnosis
 
 
 def launch(
@@ -119,6 +123,49 @@ def launch_classifier(
                 seed=seed,
                 selection=chosen_images.as_json(),
                 log=f"Learns from {learned_cells(chosen_images)}.\n",
+            )
+    except IntegrityError as error:
+        raise RoundRefused("Another round of this study has just been launched.") from error
+
+
+def launch_diagnosis(
+    study: Study,
+    kind: Kind,
+    user: Any = None,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    selection: Selection | None = None,
+    again: bool = False,
+    at_once: bool = False,
+) -> Round:
+    """Freeze the cells of the study's patients, or of those selected, and queue a round of a kind that diagnoses.
+    Arguments and errors as those of launch."""
+    resolved = resolve_diagnosis_settings(kind, settings or {})
+    chosen_images = selection or Selection()
+    Round.bury_dead()
+    _refuse_beside_live(study, kind)
+    frozen = freeze_patients(study, chosen_images)
+    try:
+        diagnosis_lesson(frozen.manifest, parse_decisions(resolved.decisions), resolved.folds)
+    except DecisionError as error:
+        raise RoundRefused(str(error)) from error
+    try:
+        with transaction.atomic():
+            _one_at_a_time(study, kind)
+            if not again:
+                refuse_unchanged_diagnosis(study, kind, frozen, resolved, seed=seed)
+            return _begin(
+                study,
+                frozen,
+                at_once,
+                kind=kind,
+                requested_by=user,
+                settings=resolved.as_dict(),
+                seed=seed,
+                selection=chosen_images.as_json(),
+                log="Learns from the cells of "
+                f"{'all patients' if chosen_images == Selection() else chosen_images.words}.\n",
             )
     except IntegrityError as error:
         raise RoundRefused("Another round of this study has just been launched.") from error

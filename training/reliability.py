@@ -52,7 +52,7 @@ def _bin(low: float, high: float, scores: Values, hits: Values) -> Bin:
     return Bin(float(low), float(high), len(scores), float(np.mean(scores)), share, share_interval(share, len(hits)))
 
 
-def share_interval(share: float, count: int) -> tuple[float, float]:
+def share_interval(share: float, count: float) -> tuple[float, float]:
     """Wilson's 95 % interval of a share among so many; they may be few, and the share 0 or 1."""
     z = 1.96
     centre = (share + z * z / (2 * count)) / (1 + z * z / count)

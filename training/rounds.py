@@ -32,8 +32,10 @@ from training.training_process import TrainingProcess, death_sentence
 
 logger = logging.getLogger(__name__)
 
-# The features that the store gives a classifier's round, in its folder.
+# The features that the store gives a round that looks at cells, in its folder.
 KNOWN = "known.npz"
+# Of a study, beside the folders of rounds: what its classifiers' rounds saw of crops in other stains.
+SEEN_VIEWS = "views-{}.npz"
 # Between two looks at the process and two beats of the row.
 TICK_SECONDS = 1.0
 # A worker that stops has little time before it is killed.
@@ -47,6 +49,8 @@ def command_for(round_: Round) -> list[str]:
     """The command that trains it, without Django, from files alone."""
     if round_.kind == Kind.CLASSIFIER:
         return _classifier_command(round_)
+    if Kind(round_.kind).diagnoses:
+        return _diagnosis_command(round_)
     command = [sys.executable, "-m", "training.run", str(round_.snapshot_folder), str(round_.folder / "out")]
     command += ["--settings", str(round_.folder / "settings.json"), "--seed", str(round_.seed), "--end-with-parent"]
     if round_.parent:
@@ -60,6 +64,14 @@ def _classifier_command(round_: Round) -> list[str]:
     command += [str(round_.snapshot_folder), str(round_.folder / "out"), "--group", target.group]
     command += ["--label", target.label] if target.label is not None else []
     command += ["--settings", str(round_.folder / "settings.json"), "--seed", str(round_.seed), "--end-with-parent"]
+    command += ["--views", str(round_.folder.with_name(SEEN_VIEWS.format(round_.study_id)))]
+    return command + ["--features", str(round_.folder / KNOWN)]
+
+
+def _diagnosis_command(round_: Round) -> list[str]:
+    command = [sys.executable, "-m", "training.run_diagnosis", str(round_.snapshot_folder), str(round_.folder / "out")]
+    command += ["--kind", round_.kind, "--settings", str(round_.folder / "settings.json")]
+    command += ["--seed", str(round_.seed), "--end-with-parent"]
     return command + ["--features", str(round_.folder / KNOWN)]
 
 
@@ -192,7 +204,7 @@ def _prepare(round_: Round) -> None:
     (round_.folder / "out").mkdir(parents=True, exist_ok=True)
     mark.write_text(identity, encoding="utf-8")
     (round_.folder / "settings.json").write_text(json.dumps(round_.settings, indent=1), encoding="utf-8")
-    if round_.kind == Kind.CLASSIFIER:
+    if round_.kind != Kind.DETECTOR:
         give_known(round_.study, round_.folder / KNOWN)
     round_.beat(versions=versions())
 
@@ -260,7 +272,7 @@ def _finish(round_: Round, result: dict[str, Any] | None, heart: _Heart) -> None
             transaction.set_rollback(True)
     if round_.reload().state == JobState.CANCELLING:
         round_.give_up()
-    elif round_.kind == Kind.CLASSIFIER:
+    elif round_.kind != Kind.DETECTOR:
         # The round is made; what it saw is kept for the next one, if that can be.
         try:
             take_new(round_.study, round_.folder / "out" / FEATURES)

@@ -82,7 +82,7 @@ def _train(
     except (ValueError, OSError) as problem:
         return refuse(problem)
     try:
-        make_room(out / "bundle", made_here=_begun_before(out, identity))
+        make_room(out / "bundle", made_here=begun_before(out, identity))
         if settings.threads:
             import torch
 
@@ -95,6 +95,7 @@ def _train(
             eye,
             out,
             known=options.features,
+            views=options.views,
             tell=progress.tell,
             wanted=wanted,
         )
@@ -109,7 +110,7 @@ def _train(
     return done(result)
 
 
-def _begun_before(out: Path, identity: dict[str, Any]) -> bool:
+def begun_before(out: Path, identity: dict[str, Any]) -> bool:
     """Whether an earlier process of this very training began here; noted for the next one."""
     note = out / "identity.json"
     with contextlib.suppress(OSError, ValueError):
@@ -127,6 +128,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--group", required=True, metavar="NAME", help="group of labels, as the snapshot names it")
     parser.add_argument("--label", metavar="NAME", help="one label of the group, against all others")
     parser.add_argument("--features", type=Path, metavar="FILE", help="features that are known already (.npz)")
+    parser.add_argument(
+        "--views", type=Path, metavar="FILE", help="features of views, for this round and the next (.npz)"
+    )
     return parser
 
 

@@ -5,6 +5,7 @@ from django.db.models import Q
 from annotation.models import Study
 from training.classifier_settings import ClassifierSettings
 from training.classifier_target import Target
+from training.diagnosis_settings import DiagnosisSettings
 from training.freeze import FrozenSnapshot, RoundRefused
 from training.models import Bundle, JobState, Kind, Round
 from training.settings import DetectorSettings
@@ -61,6 +62,17 @@ def refuse_unchanged_classifier(
     same = Round.objects.filter(
         study=study, kind=Kind.CLASSIFIER, state=JobState.SUCCEEDED, target=target.as_json(), lesson=frozen.lesson
     )
+    earlier = same.filter(settings=settings.as_dict(), seed=seed).defer("log", "curve").order_by("-number").first()
+    if earlier is not None:
+        raise RoundUnchanged(earlier)
+
+
+def refuse_unchanged_diagnosis(
+    study: Study, kind: Kind, frozen: FrozenSnapshot, settings: DiagnosisSettings, *, seed: int
+) -> None:
+    """Raise RoundUnchanged where a round of the kind that succeeded learned from the same cells, labels and diagnoses,
+    with the same settings and seed."""
+    same = Round.objects.filter(study=study, kind=kind, state=JobState.SUCCEEDED, lesson=frozen.lesson)
     earlier = same.filter(settings=settings.as_dict(), seed=seed).defer("log", "curve").order_by("-number").first()
     if earlier is not None:
         raise RoundUnchanged(earlier)

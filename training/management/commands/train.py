@@ -11,7 +11,7 @@ from annotation.scheme import study_named
 from training.classifier_target import TargetError
 from training.contract import ContractError
 from training.freeze import RoundRefused
-from training.launching import launch, launch_classifier, resume
+from training.launching import launch, launch_classifier, launch_diagnosis, resume
 from training.models import JobState, Kind, Round
 from training.parent_choice import AUTO
 from training.rounds import carry_out
@@ -86,6 +86,8 @@ class Command(BaseCommand):
     def _launched(self, options: dict[str, Any]) -> Round:
         if options["kind"] == Kind.CLASSIFIER:
             return self._classifier_launched(options)
+        if Kind(options["kind"]).diagnoses:
+            return self._diagnosis_launched(options)
         if options["group"] is not None:
             raise SettingsError("A detector learns from all borders: it has no group of labels.")
         return launch(
@@ -108,6 +110,21 @@ class Command(BaseCommand):
         return launch_classifier(
             study,
             find_target(study, group=options["group"], label=next(iter(options["label"]), None)),
+            settings=parse_assignments(options["set"]),
+            seed=options["seed"],
+            selection=Selection(options["images"], tuple(options["patient"])),
+            again=options["again"],
+            at_once=True,
+        )
+
+    def _diagnosis_launched(self, options: dict[str, Any]) -> Round:
+        if options["parent"] != AUTO or options["trials"]:
+            raise SettingsError("A model that diagnoses starts from its backbone and searches for no settings.")
+        if options["group"] is not None or options["label"]:
+            raise TargetError("A model that diagnoses tells patients apart: what it decides is the setting decisions.")
+        return launch_diagnosis(
+            study_named(options["study"]),
+            Kind(options["kind"]),
             settings=parse_assignments(options["set"]),
             seed=options["seed"],
             selection=Selection(options["images"], tuple(options["patient"])),
@@ -141,6 +158,15 @@ def result_of(round_: Round) -> dict[str, Any]:
             "folds": round_.folds,
             **{name: metrics.get(name) for name in ("auroc", "auprc", "f1", "precision", "recall")},
             **{name: metrics.get(name) for name in ("cells", "patients", "judged", "classes")},
+        }
+    if Kind(round_.kind).diagnoses:
+        return {
+            "round": round_.number,
+            "bundle": round_.bundle_id,
+            "seconds": round(round_.seconds_taken or 0.0, 1),
+            "folds": round_.folds,
+            **{name: metrics.get(name) for name in ("auroc", "auprc", "brier", "promised", "patients", "positives")},
+            **{name: metrics.get(name) for name in ("cells", "decisions")},
         }
     result: dict[str, Any] = {
         "round": round_.number,

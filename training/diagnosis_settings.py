@@ -1,0 +1,69 @@
+"""Every setting of a training that diagnoses, with its range. Free of torch: the web process reads it."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from annotation.folds import DIVISORS
+from training.classification_metrics import DRAWS
+from training.classifier_folds import FOLDS
+from training.decisions import USUAL, parse_decisions
+from training.settings import SettingsError, typed, within
+
+# As training/mil.py has them, which the web process does not load.
+POOLINGS = ("cells", "mean", "max", "gem", "attention")
+
+
+@dataclass(frozen=True)
+class DiagnosisSettings:
+    """What all models of a diagnosis share."""
+
+    decisions: str = field(default=USUAL, metadata={"note": "diagnoses to tell apart; those that patients allow"})
+    folds: int = within(FOLDS, 3, 10, "cross-validation by patient in so many folds, then training on all")
+    miss_cost: float = within(5.0, 0.01, 1000.0, "so many false alarms are as bad as missing the first diagnosis")
+    draws: int = within(DRAWS, 100, 10_000, "draws of patients for the intervals")
+    threads: int = within(0, 0, 256, "CPU threads; 0: torch decides")
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class CellsSettings(DiagnosisSettings):
+    """Of models that look at cells."""
+
+    backbone: str = field(default="efficientnet_lite0", metadata={"note": "timm's name of what sees the crops"})
+
+
+@dataclass(frozen=True)
+class EnsembleSettings(CellsSettings):
+    units: int = within(8, 1, 256, "units of the fully connected layer")
+
+
+@dataclass(frozen=True)
+class MilSettings(CellsSettings):
+    pooling: str = field(
+        default="cells",
+        metadata={"note": "cells (by how likely each is a blast or promyelocyte), mean, max, gem or attention"},
+    )
+    control: float = within(0.5, 0.0, 1.0, "how far a smear's stain, as its mature cells show it, is taken off")
+    networks: int = within(3, 1, 50, "networks whose scores are averaged")
+
+
+SETTINGS: dict[str, type[DiagnosisSettings]] = {"ensemble": EnsembleSettings, "mil": MilSettings}
+
+
+def fields_of(kind: str) -> dict[str, "dataclasses.Field[Any]"]:
+    return {each.name: each for each in dataclasses.fields(SETTINGS[kind])}
+
+
+def resolve_diagnosis_settings(kind: str, given: Mapping[str, Any]) -> DiagnosisSettings:
+    """Settings from values or text, the defaults for the rest. Raises SettingsError with one sentence."""
+    settings = SETTINGS[kind](**typed(fields_of(kind), given))
+    if settings.folds not in DIVISORS:
+        raise SettingsError(f"The setting folds must be one of {', '.join(map(str, DIVISORS))}, not {settings.folds}.")
+    parse_decisions(settings.decisions)
+    if isinstance(settings, MilSettings) and settings.pooling not in POOLINGS:
+        raise SettingsError(f"The setting pooling must be one of {', '.join(POOLINGS)}, not {settings.pooling!r}.")
+    return settings

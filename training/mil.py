@@ -1,0 +1,192 @@
+"""MILLIE (Manescu et al. 2023): the diagnosis of a patient from a bag of cells, taught by diagnoses alone, and what
+each cell alone would say.
+
+Two fully connected layers around a pooling over the cells of a bag. Once taught it is numpy: torch is for teaching.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Features = NDArray[np.float32]
+Values = NDArray[np.float64]
+
+# How a bag's cells become one: those count most that are likely blasts or promyelocytes (by cell classifiers); all
+# alike; the largest value of each unit; between both; or as the network itself has learned to attend.
+POOLINGS = ("cells", "mean", "max", "gem", "attention")
+# Cells of a bag in teaching: others are drawn each time.
+BAG = 50
+# Main directions of the features that are looked at, and units between the layers.
+DIRECTIONS, UNITS = 64, 32
+_STEPS, _RATE, _DECAY, _DROPOUT = 100, 5e-3, 0.05, 0.3
+# Share of a bag's cells that one step sees, so that no patient is known by one cell.
+_SEEN = 0.6
+# The spread that features are brought to, and the weight that even an unlikely cell has.
+_SPREAD, _LEAST = 6.0, 1e-3
+_POWER = 3.0
+
+
+@dataclass(frozen=True)
+class MilNet:
+    """Scores of K diagnoses: relu((x - mean) @ first + first_bias), pooled, @ second + second_bias.
+
+    mean (C,), first (C, H), first_bias (H,), second (H, K), second_bias (K,), attention (H,).
+    """
+
+    pooling: str
+    mean: Features
+    first: Features
+    first_bias: Features
+    second: Features
+    second_bias: Features
+    attention: Features
+
+    def bag(self, features: Features, weight: NDArray[np.floating[Any]]) -> Values:
+        """(K,) of a bag of n cells (n, C), n > 0; weight (n,): how much each counts where cells are weighed."""
+        units = self._units(features)
+        return self._scored(_pooled(self.pooling, units, np.asarray(weight, dtype=np.float64), self.attention)[None])[0]
+
+    def alone(self, features: Features) -> Values:
+        """(n, K) of each cell through the same network without the pooling."""
+        return self._scored(self._units(features))
+
+    def _units(self, features: Features) -> Values:
+        units: Values = np.maximum((features - self.mean) @ self.first + self.first_bias, 0).astype(np.float64)
+        return units
+
+    def _scored(self, pooled: Values) -> Values:
+        scored: Values = pooled @ self.second + self.second_bias
+        return scored
+
+    def to_tensors(self) -> dict[str, Features]:
+        names = ("mean", "first", "first_bias", "second", "second_bias", "attention")
+        return {name: np.ascontiguousarray(getattr(self, name), dtype=np.float32) for name in names}
+
+    @classmethod
+    def from_tensors(cls, pooling: str, tensors: Mapping[str, Any]) -> "MilNet":
+        """Raises KeyError or ValueError where they are not a network's."""
+        if pooling not in POOLINGS:
+            raise ValueError(f"There is no pooling {pooling!r}.")
+        own = {
+            name: np.asarray(tensors[name])
+            for name in ("mean", "first", "first_bias", "second", "second_bias", "attention")
+        }
+        units = own["first"].shape[-1]
+        if own["first"].shape != (len(own["mean"]), units) or len(own["second"]) != units:
+            raise ValueError("The shapes of a network's tensors do not fit together.")
+        return cls(pooling, **own)
+
+
+def _pooled(pooling: str, units: Values, weight: Values, attention: Features) -> Values:
+    if pooling == "cells":
+        share = weight + _LEAST
+    elif pooling == "attention":
+        attended = np.tanh(units) @ attention
+        share = np.exp(attended - attended.max())
+    elif pooling == "max":
+        return np.asarray(units.max(axis=0))
+    elif pooling == "gem":
+        return np.asarray((np.maximum(units, 1e-4) ** _POWER).mean(axis=0) ** (1 / _POWER))
+    else:
+        share = np.ones(len(units))
+    return np.asarray(share / share.sum() @ units)
+
+
+def fit_mil(
+    bags: Sequence[tuple[Features, NDArray[np.floating[Any]]]],
+    targets: NDArray[np.int64],
+    classes: int,
+    *,
+    pooling: str = "cells",
+    views: Sequence[Sequence[Features]] = (),
+    networks: int = 3,
+    seed: int = 0,
+) -> tuple[MilNet, ...]:
+    """Networks that differ by their beginning, whose scores are averaged, of bags (cells (n, C), weights (n,)) and
+    their classes. `views`: for each of several other views the bags' features as they show them. The same seed gives
+    the same networks."""
+    import torch
+    from torch import nn
+
+    mean, turn = _directions(np.concatenate([cells for cells, _ in bags]))
+    shown = [[(cells - mean) @ turn for cells, _ in bags]]
+    shown += [[(cells - mean) @ turn for cells in view] for view in views]
+    weights = [weight for _, weight in bags]
+    wanted = torch.tensor(targets)
+    counts = np.bincount(targets, minlength=classes)
+    balance = torch.tensor(len(targets) / (classes * np.maximum(counts, 1)), dtype=torch.float32)
+    found = []
+    for number in range(networks):
+        chance = np.random.default_rng([seed, number])
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed * 1000 + number)
+            first, second = nn.Linear(turn.shape[1], UNITS), nn.Linear(UNITS, classes)
+            attention = nn.Linear(UNITS, 1, bias=False)
+            learned = [*first.parameters(), *second.parameters(), *attention.parameters()]
+            optimizer = torch.optim.AdamW(learned, lr=_RATE, weight_decay=_DECAY)
+            for _ in range(_STEPS):
+                cells, weight, there = _drawn(shown, weights, chance)
+                units = torch.dropout(torch.relu(first(torch.from_numpy(cells))), _DROPOUT, True)
+                pooled = _pool(pooling, units, torch.from_numpy(weight), torch.from_numpy(there), attention)
+                scores = second(torch.dropout(pooled, _DROPOUT, True))
+                loss = nn.functional.cross_entropy(scores, wanted, weight=balance)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        values = {
+            "first": turn @ first.weight.detach().numpy().T,
+            "first_bias": first.bias.detach().numpy(),
+            "second": second.weight.detach().numpy().T,
+            "second_bias": second.bias.detach().numpy(),
+            "attention": attention.weight.detach().numpy()[0],
+        }
+        found.append(
+            MilNet(pooling, mean, **{name: np.ascontiguousarray(each, np.float32) for name, each in values.items()})
+        )
+    return tuple(found)
+
+
+def _directions(cells: Features) -> tuple[Features, Features]:
+    """Mean (C,) and main directions (C, D) of cells, which bring them to one spread."""
+    mean = cells.mean(axis=0)
+    centred = cells - mean
+    values, vectors = np.linalg.eigh((centred.T @ centred / len(cells)).astype(np.float64))
+    kept = vectors[:, np.argsort(-values)[: min(DIRECTIONS, len(cells))]]
+    turn = kept * (_SPREAD / np.sqrt(max(values.sum(), 1e-12)))
+    return mean, turn.astype(np.float32)
+
+
+def _drawn(
+    shown: Sequence[Sequence[Features]], weights: Sequence[NDArray[Any]], chance: np.random.Generator
+) -> tuple[Features, Features, Features]:
+    """Of each bag some cells, in one of its views: (B, BAG, D), their weights (B, BAG), and 1 where there is a cell."""
+    count, width = len(weights), shown[0][0].shape[1]
+    cells = np.zeros((count, BAG, width), np.float32)
+    weight, there = np.zeros((count, BAG), np.float32), np.zeros((count, BAG), np.float32)
+    for number, own in enumerate(weights):
+        seen = shown[chance.integers(len(shown))][number]
+        size = min(BAG, max(1, round(_SEEN * len(own))))
+        rows = chance.choice(len(own), size, replace=False)
+        cells[number, :size], weight[number, :size], there[number, :size] = seen[rows], own[rows], 1
+    return cells, weight, there
+
+
+def _pool(pooling: str, units: Any, weight: Any, there: Any, attention: Any) -> Any:
+    """As _pooled, of tensors (B, n, H) of which some cells are not there."""
+    import torch
+
+    if pooling == "max":
+        return (units - 1e4 * (1 - there)[..., None]).amax(dim=1)
+    if pooling == "gem":
+        raised = units.clamp_min(1e-4) ** _POWER * there[..., None]
+        return (raised.sum(dim=1) / there.sum(dim=1, keepdim=True)) ** (1 / _POWER)
+    if pooling == "attention":
+        attended = attention(torch.tanh(units))[..., 0] - 1e4 * (1 - there)
+        share = torch.softmax(attended, dim=1)
+    else:
+        share = (weight + _LEAST) * there if pooling == "cells" else there
+        share = share / share.sum(dim=1, keepdim=True)
+    return (units * share[..., None]).sum(dim=1)
