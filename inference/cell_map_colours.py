@@ -49,7 +49,7 @@ def choices(study: Study) -> list[dict[str, Any]]:
 def colours(study: Study, ids: Ids, by: str, viewer: int) -> Colours | None:
     """The colours of cells by one of choices(); None where `by` is none of them. Four queries at most."""
     kind, _, key = by.partition("-")
-    number = int(key) if key.isdecimal() and len(key) < 19 else None
+    number = int(key) if key.isdecimal() and len(key) < 19 else 0
     cells = cells_to_classify(study).order_by()
     codes = np.full(len(ids), GONE, dtype=np.uint16)
     there, _ = packed_rows(cells.values("pk", "image_id"))
@@ -58,9 +58,9 @@ def colours(study: Study, ids: Ids, by: str, viewer: int) -> Colours | None:
     if kind == "label" and (group := _groups(study).filter(pk=number).first()) is not None:
         return _by_label(study, ids, codes, group, viewer)
     if kind == "probability" and (label := Label.objects.filter(pk=number, group__study=study).first()) is not None:
-        rows = CellProbability.objects.filter(shown_probabilities(viewer), label=label).order_by()
+        said = CellProbability.objects.filter(shown_probabilities(viewer), label=label).order_by()
         hundredths = Cast(Round(F("probability") * 100.0), BigIntegerField())
-        _put(codes, ids, rows.annotate(number=hundredths).values("cell", "number"))
+        _put(codes, ids, said.annotate(number=hundredths).values("cell", "number"))
         return Colours(codes, [{"name": label.name, "colour": label.colour}], "No model has said", scale=True)
     if by == "patient":
         known = list(Patient.objects.filter(study=study).order_by("code").values_list("pk", "code"))

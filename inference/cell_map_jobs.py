@@ -90,7 +90,7 @@ def _make(study: Study, eye: Extractor, tell: Callable[[str, int, int], None]) -
             yield np.array(chunk)
 
     found = project(sample, chunks(), lambda stage, done: tell(stage, done, total))
-    tables = {"ids": pack(ids), "pca": found.pca, "umap": found.umap}
+    tables: dict[str, NDArray[Any]] = {"ids": pack(ids), "pca": found.pca, "umap": found.umap}
     facts = {
         "features": features,
         "backbone": eye.name,

@@ -20,7 +20,7 @@ from inference.voices import VoiceError, bundle_for, voices_of
 
 
 class WhyIn(serializers.Serializer[Any]):
-    label = serializers.IntegerField(min_value=1)
+    label = serializers.IntegerField(min_value=1)  # type: ignore[assignment]
     bundle = serializers.CharField(max_length=64)
     method = serializers.ChoiceField(list(METHODS))
 

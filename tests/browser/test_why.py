@@ -98,3 +98,18 @@ def test_why(cells: list[Cell], study: Study, annotator: User, page_of: Any) -> 
     expect(heat).to_be_hidden()
     why.click()
     expect(voice).to_be_hidden()
+
+
+def test_from_the_editor(cells: list[Cell], study: Study, annotator: User, page_of: Any) -> None:
+    page = page_of(annotator, f"/images/{cells[1].image_id}/")
+    link = page.get_by_role("link", name="Why?")
+    expect(page.locator("#selected")).to_contain_text("No cell selected")
+    expect(link).to_be_hidden()
+    page.goto(f"/images/{cells[1].image_id}/?again#cell-{cells[1].pk}")
+    with page.context.expect_page() as opened:
+        link.click()
+    gallery = opened.value
+    voice = gallery.get_by_role("dialog").get_by_label("Label and model")
+    expect(voice.locator("option:checked")).to_contain_text("Promyelocyte 31 %", timeout=15_000)
+    answer_next()
+    expect(gallery.locator("#why-picture")).to_be_visible()

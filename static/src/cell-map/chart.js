@@ -7,6 +7,8 @@ const MARGIN = 24; // px
 const A_CLICK = 4; // px that a pointer moves at most
 const STEP = 1.25;
 
+const FEW = 5_000;
+
 /** Sizes of dots in px for so many points at most. */
 const RADII = [
   [1_000, 4.5],
@@ -114,6 +116,8 @@ export class Chart extends EventTarget {
     const { scale, x, y } = this.#view;
     const zoomed = Math.min(4, Math.max(0.7, (scale / this.#whole) ** 0.35));
     const [, radius] = RADII.find(([most]) => this.#points.length <= most);
+    // On a large screen few points would be lost; many fill it anyway.
+    const room = this.#points.length > FEW ? 1 : Math.min(1.7, Math.max(1, Math.sqrt(width * height) / ratio / 900));
     paint(
       new Uint32Array(data.buffer),
       width,
@@ -121,7 +125,7 @@ export class Chart extends EventTarget {
       this.#points.layout(this.#layout),
       this.#colours,
       { scale: scale * ratio, x: x * ratio, y: y * ratio },
-      dot(radius * zoomed * ratio),
+      dot(radius * zoomed * room * ratio),
     );
     this.#canvas.getContext("2d").putImageData(this.#image, 0, 0);
   }

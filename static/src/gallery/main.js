@@ -410,14 +410,15 @@ outbox.addEventListener("change", () => status.show(outbox));
 addEventListener("beforeunload", (event) => outbox.unsaved && event.preventDefault());
 filters.addEventListener("change", () => show());
 
-/** Show in large the cell that the address names, as links of the map do. */
+/** Show in large the cell that the address names, as links of the map do; those of the editor ask why as well. */
 function lookAtLinked() {
-  const id = location.hash.match(/^#cell-(.+)$/)?.[1];
+  const [, asked, id] = location.hash.match(/^#(cell|why)-(.+)$/) ?? [];
   const place = id && grid.order ? grid.order.indexOf(id) : -1;
   if (place < 0) return;
   history.replaceState(null, "", location.pathname + location.search);
   grid.focusOn(place);
   enlarge();
+  if (asked === "why") why.toggle(true);
 }
 
 async function start() {

@@ -6,10 +6,12 @@ export class SelectedCell {
   #target;
   #title;
   #facts;
+  #why;
   #scheme;
 
   constructor(target, scheme) {
     this.#target = target;
+    this.#why = target.querySelector("[data-why]");
     this.#title = target.querySelector("[data-title]");
     this.#facts = target.querySelector("[data-facts]");
     this.#scheme = scheme;
@@ -18,6 +20,7 @@ export class SelectedCell {
   show() {
     this.#title.textContent = "No cell selected";
     this.#facts.textContent = "";
+    this.#offerWhy(null);
   }
 
   /** `size` words lengths and areas (scale-bar.js). */
@@ -37,6 +40,14 @@ export class SelectedCell {
       this.#title.textContent = `${cells.length} cells selected`;
       this.#facts.textContent = proposals ? `${proposals} of them proposals` : "";
     }
+    this.#offerWhy(cells.length === 1 ? cells[0] : null);
+  }
+
+  /** The gallery shows what a model looks at in a cell that somebody stands for (gallery/main.js). */
+  #offerWhy(cell) {
+    if (!this.#why) return;
+    this.#why.hidden = cell?.status !== "confirmed";
+    if (!this.#why.hidden) this.#why.href = `${this.#why.dataset.why}?sort=similar&like=${cell.id}#why-${cell.id}`;
   }
 }
 
