@@ -83,6 +83,7 @@ def measure(cells: int) -> None:
         "not by me": {"annotator": "not-me"},
         "patient": {"patient": study.patients.all()[3].pk, "sort": "likely", "of": of.pk},
         "range": {"of": of.pk, "least": "0.4", "most": "0.6", "sort": "uncertain"},
+        "range of a measure": {"measure": "nc_ratio", "low": "400", "high": "600", "sort": "measure-down"},
         "people disagree": {"agreement": "people"},
         "model disagrees": {"agreement": "model", "sort": "disputed"},
     }
@@ -94,6 +95,7 @@ def measure(cells: int) -> None:
         page=milliseconds(described),
         gallery_page=milliseconds(lambda: client.get(reverse("gallery", args=[study.pk]))),
         counts=milliseconds(lambda: client.get(reverse("api-gallery-counts", args=[study.pk]))),
+        measures_page=milliseconds(lambda: client.get(reverse("measures", args=[study.pk]))),
         news=milliseconds(lambda: client.get(reverse("api-gallery-news", args=[study.pk]))),
         orders={name: milliseconds(lambda asked=asked: order(**asked)) for name, asked in orders.items()},  # type: ignore[misc]
         synthetic=True,

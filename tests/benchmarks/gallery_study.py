@@ -1,10 +1,11 @@
-"""A study of many cells for the gallery to be measured on: rows written by the database itself, with labels, with
+"""A study of many cells for the gallery to be measured on: rows written by the database itself, with labels, measures,
 probabilities of each label of a group of one choice and features that form as many heaps as there are labels."""
 
 from typing import Any
 
 from django.db import connection
 
+from annotation.measure_table import MEASURES, RECIPE
 from annotation.models import ImageName, Label, Patient, SmearImage, Study
 
 CELLS_AN_IMAGE = 160
@@ -16,6 +17,7 @@ _TABLES = (
     "annotation_celllabel",
     "inference_cellprobability",
     "inference_cellfeatures",
+    "annotation_cellmeasures",
 )
 _BORDER = (
     """'{"kind": "polygon", "points": ["""
@@ -88,6 +90,12 @@ def fill(study: Study, annotators: list[Any], cells: int, width: int = WIDTH) ->
             " SELECT cell.id, '', 'toy', decode(repeat(translate(md5((" + kind + ")::text), '89abcdef', '01230123')"
             " || translate(md5(cell.id::text), '89abcdef', '01230123'), %s), 'hex') " + ours,
             [width * 2 // 32, study.pk],
+        )
+        cursor.execute(
+            "INSERT INTO annotation_cellmeasures (cell_id, shape, recipe, in_um, values)"
+            " SELECT cell.id, md5(cell.id::text), %s, true, ARRAY(SELECT (1000 * random() + 0 * cell.x0)::real"
+            f" FROM generate_series(1, {len(MEASURES)})) " + ours,
+            [RECIPE, study.pk],
         )
         for table in ("annotation_cell", "annotation_celllabel"):
             cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
