@@ -8,9 +8,9 @@ of an image, the gallery with its filters, orders and counts, agreement, adjudic
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
-from annotation.models import CellReading, Reader
+from annotation.models import CellReading, Reader, Study
 
 
 @dataclass(frozen=True)
@@ -46,3 +46,12 @@ def hidden_cells(viewer_id: int, *, model: bool = False) -> "QuerySet[CellReadin
     if model:
         parts = parts.filter(reading__hides_model=True)
     return CellReading.objects.filter(reader__in=parts.order_by()).order_by().values("cell")
+
+
+def hidden_of(study: Study, viewer_id: int) -> int:
+    """How many cells of a study somebody is reading blind: for pages that leave them out, to say so. One query."""
+    return (
+        hidden_cells(viewer_id)
+        .filter(cell__image__study=study)
+        .aggregate(number=Count("cell", distinct=True))["number"]
+    )

@@ -72,8 +72,9 @@ def _contradictions(
     rows = CellProbability.objects.filter(
         shown_probabilities(viewer), label__in=offered, cell__in=cells_to_classify(study).order_by().values("pk")
     )
-    settled = Adjudication.objects.filter(sight_of(viewer).others, cell=OuterRef("cell"), group=group)
-    rows = rows.exclude(Exists(settled))
+    # What counts is told with each, so that nothing of a cell that is read blind may come.
+    rows = rows.filter(sight_of(viewer).others)
+    rows = rows.exclude(Exists(Adjudication.objects.filter(cell=OuterRef("cell"), group=group)))
     # In a group of many choices whoever labelled the cell has said of each mark whether it applies.
     speaks = said if group.multiple else said.filter(label__group=group)
     missed = rows.filter(Exists(speaks), ~Exists(said.filter(label=OuterRef("label"))), probability__gte=least)

@@ -17,6 +17,7 @@ from annotation.agreement_report import (
     confusion_rows,
     figure_rows,
 )
+from annotation.blind_reading import hidden_of
 from annotation.formats.csv import safe_text
 from annotation.models import LabelGroup, Reading, Role
 from annotation.readings import readings_of
@@ -42,6 +43,7 @@ def agreement(request: HttpRequest, study_id: int) -> HttpResponse:
         "groups": groups,
         "group": group,
         "found": found[0] if found else None,
+        "hidden": hidden_of(study, asked.viewer_id),
         "tables": _tables(found[0]) if found else [],
         "draws": DRAWS,
         "least": LEAST_GROUPS,

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
+from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -17,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotation.access import study_for
 from annotation.adjudication import Decision, Dispute, cell_for, decide, decisions_on, disputes
+from annotation.blind_reading import hidden_of
 from annotation.models import LabelGroup, Reading, Role, Study
 from annotation.operations import APPLIED, REPLAYED, STALE
 from annotation.views.study_page import study_context
@@ -49,6 +51,7 @@ def adjudication(request: HttpRequest, study_id: int) -> HttpResponse:
         "groups": groups,
         "group": group,
         "decided": decided,
+        "hidden": hidden_of(study, viewer),
         "page": page,
         "cards": _cards(study, group, viewer, list(page)) if group else [],
         "address": _address(reading=reading.pk if reading else "", group=group.pk if group else ""),
@@ -75,6 +78,7 @@ def second_look(request: HttpRequest, study_id: int) -> HttpResponse:
         "least": least,
         "steps": (0.6, 0.7, 0.8, 0.9, 0.95),
         "most": MOST,
+        "hidden": hidden_of(study, viewer),
         "found": found,
         "page": page,
         "cards": _doubtful_cards(group, list(page)) if group else [],
@@ -95,6 +99,10 @@ def adjudicate(request: HttpRequest, cell_id: UUID) -> HttpResponse:
     group = LabelGroup.objects.filter(study=cell.image.study_id, pk=_number(sent.get("group", ""))).first()
     if group is None:
         raise Http404("There is no such label group in this study.")
+    take_back = sent.get("take") == "back"
+    if not take_back and "answer" not in sent:
+        # None applies is an answer, too: it must be given.
+        raise BadRequest("A decision needs an answer.")
     labels = [_number(each) for each in sent.get("answer", "").split(",") if each]
     result = decide(
         cell,
@@ -102,7 +110,7 @@ def adjudicate(request: HttpRequest, cell_id: UUID) -> HttpResponse:
         id=_uuid(sent.get("id", "")),
         version=_number(sent.get("version", "")),
         group=group.pk,
-        labels=None if sent.get("take") == "back" else labels,
+        labels=None if take_back else labels,
         note=sent.get("note", ""),
     )
     problem = ""
@@ -113,6 +121,9 @@ def adjudicate(request: HttpRequest, cell_id: UUID) -> HttpResponse:
     cell.refresh_from_db(fields=["version"])
     decisions = _told([each for each in decisions_on(cell.pk) if each.group == group.pk], group)
     standing = cell.adjudications.filter(group=group).exists()
+    names = _labels(group)
+    # What the page offered is offered again where the decision is taken back.
+    offered = [[int(key) for key in each.split(",") if key.isdecimal()] for each in sent.getlist("offered")]
     context = {
         "card": {
             "cell": cell.pk,
@@ -120,10 +131,11 @@ def adjudicate(request: HttpRequest, cell_id: UUID) -> HttpResponse:
             "group": group.pk,
             "operation": uuid4(),
             "decision": decisions[0] if standing and decisions else None,
+            "answers": [_answer([key for key in each if key in names], names, 0) for each in offered],
         },
         "study": cell.image.study,
         "problem": problem,
-        "labels": _labels(group),
+        "labels": names,
         "fresh": True,
     }
     if request.headers.get("HX-Request") != "true":

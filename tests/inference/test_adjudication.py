@@ -102,13 +102,18 @@ def test_a_reviewer_sees_who_said_what_decides_and_takes_it_back(
     stale = sent(disputed, cell_type, blast, version=1)
     assert "look again" in client.post(decided, stale, headers={"HX-Request": "true"}).content.decode()
     assert counts(disputed) == {mono}
-    back = sent(disputed, cell_type, take="back")
-    assert "taken back" in client.post(decided, back, headers={"HX-Request": "true"}).content.decode()
+    back = sent(disputed, cell_type, take="back", offered=[str(blast), str(mono), "nonsense"])
+    answer = client.post(decided, back, headers={"HX-Request": "true"}).content.decode()
+    assert "taken back" in answer and f'value="{mono}" data-number="2"' in answer
     assert counts(disputed) == {mono} and not Adjudication.objects.exists()
     client.post(decided, sent(disputed, cell_type, blast), headers={"HX-Request": "true"})
     assert counts(disputed) == {blast}
     past = client.get(address, {"decided": "1"}).content.decode()
     assert "Earlier decisions" in past and past.count("taken back") == 1 and past.count("Folded nucleus.") == 1
+    nothing = sent(disputed, cell_type)
+    del nothing["answer"]
+    assert client.post(decided, nothing).status_code == 400
+    assert counts(disputed) == {blast}
     foreign = sent(disputed, cell_type, label_id(study, "Auer rod"))
     assert "no such label" in client.post(decided, foreign, headers={"HX-Request": "true"}).content.decode()
 
@@ -196,8 +201,9 @@ def test_confident_models_against_people(
     # What somebody decided is not asked again, whatever it was.
     decide(cells[1], reviewer, "Cell type", ["Myeloblast"])
     assert found(cell_type) == [(0, promyelocyte, True)]
-    asked(study, reviewer, [teammate], cells=CellsWanted(cells=[cells[0].pk]))
-    assert found(cell_type, viewer=teammate) == []
+    # Nor what the viewer reads blind, though they may see probabilities, and have spoken.
+    asked(study, reviewer, [teammate, annotator], hides_model=False, cells=CellsWanted(cells=[cells[0].pk]))
+    assert found(cell_type, viewer=teammate) == found(cell_type, viewer=annotator) == []
     assert found(cell_type) == [(0, promyelocyte, True)]
 
 

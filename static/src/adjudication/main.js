@@ -31,7 +31,8 @@ if (list) {
     answer.value = event.target.value === "-" ? "" : event.target.value;
     answer.hidden = true;
     form.append(answer);
-    form.requestSubmit(answer);
+    // A click, as htmx takes the button's answer from it.
+    answer.click();
   });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
@@ -52,4 +53,5 @@ if (list) {
     }
     event.preventDefault();
   });
+  list.dataset.ready = "true";
 }

@@ -44,4 +44,5 @@ if (form) {
   // Twice is one word: the second press of a key would find the next cell.
   form.addEventListener("submit", () => form.querySelector("[data-save]").setAttribute("disabled", ""));
   window.addEventListener("pageshow", () => form.querySelector("[data-save]").removeAttribute("disabled"));
+  form.dataset.ready = "true";
 }
