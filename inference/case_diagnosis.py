@@ -1,13 +1,97 @@
-"""What the report says of the suspected diagnosis: the one place where it enters."""
+"""What the report says of the suspected diagnosis: the one place where it enters, from rows that a worker wrote."""
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from annotation.label_roles import CellRole
 from annotation.models import Patient
+from inference.models import PatientDiagnosis
+from training.models import Bundle, Kind
 
 NONE_IN_USE = "No diagnostic bundle is in use in this study, so the report suspects no diagnosis."
+NOT_ASKED = "Nobody has asked yet what the bundles in use suspect of this patient."
 OF_PATIENTS = "Diagnoses are made of all images of a patient; this report is of one image."
+OTHER_BUNDLES = "This was said by bundles that are no longer in use."
+
+_KINDS = [kind for kind in Kind if kind.diagnoses]
 
 
 def diagnosis_json(patient: Patient | None) -> dict[str, Any]:
-    """The latest diagnosis of a patient as it stands in the rows; {"reason"} where there is none to tell."""
-    return {"reason": OF_PATIENTS if patient is None else NONE_IN_USE}
+    """What was last said of a patient; {"reason"} where there is nothing to tell. Two queries."""
+    if patient is None:
+        return {"reason": OF_PATIENTS}
+    in_use = set(
+        Bundle.objects.filter(study=patient.study_id, kind__in=_KINDS, in_use=True).values_list("pk", flat=True)
+    )
+    kept = PatientDiagnosis.objects.filter(patient=patient).first()
+    if kept is None:
+        return {"reason": NOT_ASKED if in_use else NONE_IN_USE}
+    said = kept.said
+    decisions = [_decision(each) for each in said["probabilities"]]
+    found = {
+        "suspected": suspected_of(decisions),
+        "disagreement": disagreement_of(decisions),
+        "decisions": decisions,
+        "ratios": _ratios(said),
+        "bundles": kept.bundles,
+        "speaking": said["speaking"],
+        "speak_for": decisions[0]["decision"].partition(" vs ")[0] if decisions else "",
+        "cells": said["counts"]["cells"],
+        "made_at": kept.made_at.isoformat(timespec="seconds"),
+    }
+    outdated = in_use != {bundle["id"] for bundle in kept.bundles}
+    reasons = [said["reason"] or "", OTHER_BUNDLES if outdated else ""]
+    return found | {"reason": " ".join(filter(None, reasons))}
+
+
+def suspicion_of(said: Mapping[str, Any]) -> str:
+    """The line for what a PatientDiagnosis says; "" where it says nothing."""
+    return suspected_of([_decision(each) for each in said["probabilities"]])
+
+
+def _decision(each: Mapping[str, Any]) -> dict[str, Any]:
+    # A patient that taught the bundle is judged by the part of it that never saw the patient.
+    return {
+        "decision": each["decision"],
+        "model": str(Kind(each["model"]).label),
+        "probability": each["probability"],
+        "threshold": each["threshold"],
+        "says": each["suspected"],
+        "unseen": each["chain"] != "all",
+    }
+
+
+def suspected_of(decisions: Sequence[Mapping[str, Any]]) -> str:
+    """One line for all decisions; "" where there is none."""
+    if not decisions:
+        return ""
+    first = {each["decision"].partition(" vs ")[0] for each in decisions}
+    said = {each["says"] for each in decisions}
+    if len(said) == 1:
+        return f"Suspected: {said.pop()}"
+    if not said & first:
+        return f"Not suspected: {', '.join(sorted(first))}"
+    return "Undecided: the decisions do not agree"
+
+
+def disagreement_of(decisions: Sequence[Mapping[str, Any]]) -> str:
+    """Where two models say different things of one decision; "" where none do."""
+    by_decision: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for each in decisions:
+        by_decision[each["decision"]].append(each)
+    parts = [
+        f"{name}: " + ", ".join(f"{each['model']} says {each['says']} ({each['probability']:.2f})" for each in own)
+        for name, own in by_decision.items()
+        if len({each["says"] for each in own}) > 1
+    ]
+    return f"The models disagree. {'; '.join(parts)}." if parts else ""
+
+
+def _ratios(said: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """In the order of roles, also those that are left out, and why."""
+    return [
+        {"name": str(role.label), **(said["ratios"].get(role) or {"left_out": said["ratios_left_out"][role]})}
+        for role in (CellRole.MYELOBLAST, CellRole.PROMYELOCYTE, CellRole.AUER_ROD)
+        if role in said["ratios"] or role in said["ratios_left_out"]
+    ]

@@ -4,7 +4,7 @@ Made anew from the rows at each look, so that it follows every correction, until
 (inference/case_signing.py): from then on the bytes that were signed are shown.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,7 @@ NOTICE = "For research only, not a medical device."
 # Cells of each of these roles that the report shows, those that a model is surest of first.
 SHOWN_ROLES = (CellRole.PROMYELOCYTE, CellRole.AUER_ROD, CellRole.MYELOBLAST)
 SHOWN_CELLS = 8
+SPEAKING = "speaking"
 
 CellFacts = tuple[UUID, int]
 
@@ -88,6 +89,7 @@ def case_content(case: Case, viewer_id: int | None = None) -> dict[str, Any]:
     counting = [image for image in images if image.pk in represents and (own[image.pk] or _is_finished(image))]
     cells = [cell for image in counting for cell in own[image.pk]]
     whole = differential(types, map(said, cells))
+    suspected = diagnosis_json(case.patient)
     return {
         "schema": SCHEMA,
         "notice": NOTICE,
@@ -98,13 +100,18 @@ def case_content(case: Case, viewer_id: int | None = None) -> dict[str, Any]:
             "title": case.title,
             "recorded_diagnosis": case.recorded_diagnosis,
         },
-        "diagnosis": diagnosis_json(case.patient),
+        "diagnosis": suspected,
         "differential": differential_json(whole),
         "counter": {"goal": GOAL, "counted": whole.counted, "left": whole.left_to_goal},
         "review": _review(whole, counting, own, choices),
         "images": [_image_json(image, image in counting, types, own[image.pk], said) for image in images],
-        "cells": _shown_cells(case.study, cells, choices, labels),
+        "cells": _shown_cells(case.study, cells, choices, labels, suspected),
     }
+
+
+def core_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes two reports the same: all but the cells to look at, whose order follows every lesson of a head."""
+    return {key: value for key, value in content.items() if key != "cells"}
 
 
 def refuse_blind(case: Case, viewer_id: int | None) -> None:
@@ -226,10 +233,14 @@ def _image_json(
 
 
 def _shown_cells(
-    study: Study, cells: Sequence[UUID], choices: Mapping[UUID, Choice], labels: Mapping[int, Label]
+    study: Study,
+    cells: Sequence[UUID],
+    choices: Mapping[UUID, Choice],
+    labels: Mapping[int, Label],
+    suspected: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    """Cells of the roles that a diagnosis is made of, for people to look at, with the square of the image that shows
-    each. Three queries."""
+    """The cells that alone would speak most for the first diagnosis, and those that people gave the roles that a
+    diagnosis is made of, with the square of the image that shows each. Three queries."""
     of_role: dict[CellRole, list[tuple[UUID, Label]]] = defaultdict(list)
     for cell in cells:
         for label in (labels[each] for each in (choices[cell].labels if cell in choices else ()) if each in labels):
@@ -242,30 +253,44 @@ def _shown_cells(
             "cell", "label", "probability"
         )
     }
-    shown = []
+    shown: list[_Shown] = []
+    speaking = suspected.get("speaking", ())
+    for each in speaking[:SHOWN_CELLS]:
+        cell = UUID(each["cell"])
+        chosen = choices[cell].labels if cell in choices else []
+        name = ", ".join(labels[label].name for label in chosen if label in labels)
+        shown.append(_Shown(SPEAKING, f"Speak most for {suspected['speak_for']}", len(speaking), cell, name, None))
     for role in SHOWN_ROLES:
-        surest = sorted(of_role[role], key=lambda pair: (-told.get((pair[0], pair[1].pk), 0.0), str(pair[0])))
-        shown += [(role, cell, label) for cell, label in surest[:SHOWN_CELLS]]
-    wanted = Cell.objects.filter(pk__in={cell for _, cell, _ in shown})
+        own = [(cell, label.name, told.get((cell, label.pk))) for cell, label in of_role[role]]
+        own.sort(key=lambda one: (-(one[2] or 0.0), str(one[0])))
+        shown += [_Shown(str(role), str(role.label), len(own), *one) for one in own[:SHOWN_CELLS]]
+    wanted = Cell.objects.filter(pk__in={each.cell for each in shown})
     squares = {crop.cell: crop for crop in crops_of(wanted, typical_px(study))}
     images = dict(wanted.values_list("pk", "image_id"))
-    number = Counter({role: len(found) for role, found in of_role.items()})
     return [
         {
-            "role": str(role),
-            "role_name": str(role.label),
-            "of": number[role],
-            "cell": str(cell),
-            "image": images[cell],
-            "label": label.name,
-            "probability": _rounded(told.get((cell, label.pk))),
-            "sha256": squares[cell].sha256,
-            "square": list(squares[cell].square),
+            "role": each.role,
+            "role_name": each.role_name,
+            "of": each.of,
+            "cell": str(each.cell),
+            "image": images[each.cell],
+            "label": each.label or "No label",
+            "probability": None if each.probability is None else round(each.probability, 3),
+            "sha256": squares[each.cell].sha256,
+            "square": list(squares[each.cell].square),
         }
-        for role, cell, label in shown
-        if cell in squares
+        for each in shown
+        if each.cell in squares
     ]
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+@dataclass(frozen=True)
+class _Shown:
+    """A cell as the report shows it, one of `of` of its role."""
+
+    role: str
+    role_name: str
+    of: int
+    cell: UUID
+    label: str
+    probability: float | None

@@ -126,13 +126,14 @@ def _diagnosis(content: dict[str, Any]) -> list[Flowable]:
     if found.get("reason"):
         parts.append(_text(found["reason"]))
     parts.append(_text(f"Diagnosis on record: {content['case']['recorded_diagnosis']}.", _SMALL))
-    rows = [
-        [_text(each["decision"], _CELL), _text(each["model"], _CELL), _text(f"{each['probability']:.2f}", _NUMBER),
-         _text(each.get("says", ""), _CELL)]
-        for each in found.get("decisions", ())
-    ]  # fmt: skip
+    rows = []
+    for each in found.get("decisions", ()):
+        model = f"{each['model']}, never saw the patient" if each["unseen"] else each["model"]
+        chance = f"{each['probability']:.2f} (from {each['threshold']:.2f})"
+        line = (each["decision"], _CELL), (model, _CELL), (chance, _NUMBER), (each["says"], _CELL)
+        rows.append([_text(text, style) for text, style in line])
     if rows:
-        parts.append(_table(["Decision", "Model", "Probability", "Says"], rows, (60, 40, 25, 49)))
+        parts.append(_table(["Decision", "Model", "Probability", "Says"], rows, (50, 46, 34, 44)))
     ratios = [
         [_text(each["name"], _CELL), _text(each.get("left_out") or _share(each), _CELL)]
         for each in found.get("ratios", ())

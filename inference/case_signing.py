@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from annotation.models import Role, SmearImage
-from inference.case_report import Case, case_content
+from inference.case_report import Case, case_content, core_of
 from inference.models import CaseReport
 
 MOST_REASON = 2_000
@@ -28,9 +28,14 @@ def standing_of(case: Case) -> CaseReport | None:
     return next((report for report in reports_of(case) if report.withdrawn_at is None), None)
 
 
+def seen_hash_of(content: dict[str, Any]) -> str:
+    """By which a report is recognised as the one that somebody read."""
+    return CaseReport.hash_of(CaseReport.canonical(core_of(content)))
+
+
 @transaction.atomic
 def sign(case: Case, user: Any, seen_hash: str) -> CaseReport:
-    """Freeze the report as it is. `seen_hash`: of the content that the person had before their eyes.
+    """Freeze the report as it is. `seen_hash`: seen_hash_of the content that the person had before their eyes.
 
     Raises SigningRefused while something is open, where one stands signed, or where the report has changed since it
     was read; ReadingBlind as case_content does.
@@ -46,9 +51,9 @@ def sign(case: Case, user: Any, seen_hash: str) -> CaseReport:
     open_ = content["review"]["open"]
     if open_:
         raise SigningRefused(f"The report cannot be signed: {' '.join(open_)}")
-    text = CaseReport.canonical(content)
-    if CaseReport.hash_of(text) != seen_hash:
+    if seen_hash_of(content) != seen_hash:
         raise SigningRefused("The report has changed since you opened it. Read it again, then sign.")
+    text = CaseReport.canonical(content)
     try:
         with transaction.atomic():
             return CaseReport.objects.create(
@@ -56,7 +61,7 @@ def sign(case: Case, user: Any, seen_hash: str) -> CaseReport:
                 patient=case.patient,
                 image=None if case.patient else case.image,
                 content=text,
-                content_hash=seen_hash,
+                content_hash=CaseReport.hash_of(text),
                 signed_by=user,
             )
     except IntegrityError:

@@ -14,6 +14,7 @@ from inference import (
     cell_map_jobs,
     cell_measure_jobs,
     classify_jobs,
+    diagnosis_jobs,
     image_quality_jobs,
     interactive,
     proposal_jobs,
@@ -24,6 +25,7 @@ from inference.models import (
     CellMapJob,
     CellMeasureJob,
     ClassifyJob,
+    DiagnosisJob,
     ImageQualityJob,
     ProposalJob,
     SaliencyJob,
@@ -62,6 +64,13 @@ def measure_cells(job_id: int) -> None:
     job = CellMeasureJob.objects.select_related("study").filter(pk=job_id).first()
     if job is not None:
         cell_measure_jobs.work(job, stopping=lambda: bool(_stopping.value))
+
+
+@shared_task(name=DiagnosisJob.task_name)
+def diagnose_patients(job_id: int) -> None:
+    job = DiagnosisJob.objects.select_related("study").filter(pk=job_id).first()
+    if job is not None:
+        diagnosis_jobs.work(job, stopping=lambda: bool(_stopping.value))
 
 
 @shared_task(name=ImageQualityJob.task_name)
@@ -108,6 +117,7 @@ def recover_jobs(sender: Any = None, **_: Any) -> None:
         ClassifyJob.recover()
         CellMapJob.recover()
         ImageQualityJob.recover()
+        DiagnosisJob.recover()
     if own is None or "interactive" in own:
         interactive.send_lost()
         SaliencyJob.recover()

@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/propose/", proposing.propose, name="propose"),
     path("studies/<int:study_id>/quality/", image_quality.quality, name="quality"),
     path("studies/<int:study_id>/reports/", case_report.reports, name="reports"),
+    path("studies/<int:study_id>/diagnose/", case_report.diagnose, name="diagnose"),
     path("patients/<int:patient_id>/report/", case_report.of_patient, name="case-report"),
     path("patients/<int:patient_id>/report.pdf", case_report.patient_pdf, name="case-report-pdf"),
     path("patients/<int:patient_id>/report/sign/", case_report.sign_patient, name="case-report-sign"),

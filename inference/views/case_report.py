@@ -6,27 +6,31 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Exists, OuterRef, Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from annotation.access import study_for
+from annotation.blind_reading import hidden_cells
 from annotation.models import Patient, Role, SmearImage
 from annotation.views.study_page import study_context
 from inference.case_access import case_of_image, case_of_patient, report_for
+from inference.case_diagnosis import suspicion_of
 from inference.case_report import Case, ReadingBlind, case_content
-from inference.case_report_pdf import Signatures, case_report_pdf
 from inference.case_signing import (
     SigningRefused,
     may_sign,
     reports_of,
+    seen_hash_of,
     sign,
     sign_second,
     signature_lines,
     withdraw,
 )
-from inference.models import CaseReport
+from inference.diagnosis import DiagnosisProblem
+from inference.diagnosis_jobs import AlreadyDiagnosing, ask, can_diagnose
+from inference.models import CaseReport, DiagnosisJob, PatientDiagnosis
 
 _CELLS = Count("images__cells", filter=Q(images__cells__status="confirmed", images__cells__ignored=False))
 
@@ -43,10 +47,48 @@ def reports(request: HttpRequest, study_id: int) -> HttpResponse:
         report.patient_id: report
         for report in CaseReport.objects.filter(study=study, withdrawn_at=None).select_related("signed_by")
     }
-    rows = [(patient, images[patient.pk], standing.get(patient.pk)) for patient in patients]
+    hidden = study.patients.filter(images__cells__in=hidden_cells(int(request.user.pk or 0)))
+    blind = set(hidden.order_by().values_list("pk", flat=True))
+    suspected = {
+        patient: suspicion_of(said)
+        for patient, said in PatientDiagnosis.objects.filter(patient__study=study).values_list("patient", "said")
+        if patient not in blind
+    }
+    rows = [
+        (patient, images[patient.pk], standing.get(patient.pk), suspected.get(patient.pk, "")) for patient in patients
+    ]
     alone = SmearImage.objects.filter(study=study, patient=None).count()
+    DiagnosisJob.bury_dead()
     context = study_context(request, study, "reports") | {"rows": rows, "alone": alone}
+    context |= {
+        "job": DiagnosisJob.objects.filter(study=study).defer("log").first(),
+        "may_diagnose": bool(rows) and may_sign(context["role"]) and can_diagnose(study),
+    }
     return render(request, "inference/case_reports.html", context)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def diagnose(request: HttpRequest, study_id: int) -> HttpResponse:
+    """POST: have the bundles in use say what they suspect, of one patient or of all, for reviewers. GET: the line that
+    says how far that is, for htmx."""
+    if request.method == "POST":
+        study = study_for(request.user, study_id, Role.REVIEWER)
+        key = request.POST.get("patient", "")
+        patient = get_object_or_404(study.patients, pk=int(key)) if key.isdecimal() else None
+        try:
+            ask(study, request.user, patient)
+        except (AlreadyDiagnosing, DiagnosisProblem) as problem:
+            messages.error(request, str(problem))
+        return redirect("case-report", patient.pk) if patient else redirect("reports", study.pk)
+    study = study_for(request.user, study_id)
+    DiagnosisJob.bury_dead()
+    job = DiagnosisJob.objects.filter(study=study).defer("log").first()
+    response = render(request, "inference/_diagnosing.html", {"study": study, "job": job})
+    if job is None or job.is_ended:
+        # What was said stands on the page.
+        response["HX-Refresh"] = "true"
+    return response
 
 
 @never_cache
@@ -156,12 +198,15 @@ def _live(request: HttpRequest, case: Case) -> HttpResponse:
     page = _page(request, case)
     standing = next((report for report in page["history"] if report.withdrawn_at is None), None)
     kind, key = ("case", case.patient.pk) if case.patient else ("image", case.image.pk if case.image else 0)
-    content_hash = CaseReport.hash_of(CaseReport.canonical(content))
+    seen_hash = seen_hash_of(content)
     context = page | {
         "content": content,
-        "content_hash": content_hash,
+        "seen_hash": seen_hash,
+        "diagnoses": content["diagnosis"],
+        "job": DiagnosisJob.objects.filter(study=case.study).defer("log").first(),
+        "may_diagnose": case.patient is not None and page["may_sign"] and can_diagnose(case.study),
         "standing": standing,
-        "has_changed": standing is not None and standing.content_hash != content_hash,
+        "has_changed": standing is not None and seen_hash_of(standing.read) != seen_hash,
         "pdf_url": reverse(f"{kind}-report-pdf", args=[key]),
         "json_url": reverse(f"api-{kind}-report", args=[key]),
         "sign_url": reverse(f"{kind}-report-sign", args=[key]),
@@ -180,6 +225,9 @@ def _sign(request: HttpRequest, case: Case) -> HttpResponse:
 
 
 def _pdf(content: dict[str, Any], report: CaseReport | None) -> HttpResponse:
+    # Imported here: what sets type is no concern of the other pages.
+    from inference.case_report_pdf import Signatures, case_report_pdf
+
     signatures = Signatures()
     if report is not None:
         signatures = Signatures(signature_lines(report), report.content_hash, report.withdrawn_at is not None)
