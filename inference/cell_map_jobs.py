@@ -23,7 +23,7 @@ _CHUNK = 2_000
 
 
 class _Ended(Exception):
-    """The end was asked for, or another worker has the job."""
+    """The end was asked for, another worker has the job, or this one is to stop."""
 
 
 def launch(study: Study, user: Any = None) -> CellMapJob:
@@ -38,20 +38,27 @@ def launch(study: Study, user: Any = None) -> CellMapJob:
     return job
 
 
-def work(job: CellMapJob, extractor: Callable[[], Extractor] = default_extractor) -> bool:
-    """Claim and do one job; whether a map was made."""
+def work(
+    job: CellMapJob,
+    extractor: Callable[[], Extractor] = default_extractor,
+    stopping: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Claim and do one job; whether a map was made. A worker that is `stopping` puts it back into the queue."""
     if not job.claim():
         return False
 
     def tell(stage: str, done: int, total: int) -> None:
         mine = job.beat(progress={"stage": stage, "done": done, "total": total})
-        if not mine or job.state != JobState.RUNNING:
+        if not mine or job.state != JobState.RUNNING or stopping():
             raise _Ended
 
     try:
         _make(job.study, extractor(), tell)
     except _Ended:
-        job.give_up()
+        if job.state == JobState.RUNNING and job.release():
+            job.send()
+        else:
+            job.give_up()
         return False
     except (TooFew, ValueError) as problem:
         return not job.fail(str(problem))

@@ -61,8 +61,7 @@ def occlude(
     `progress` is told how many of how many are done and ends the pass by returning False, which raises Stopped. Raises
     ValueError for a resolution or an overlap below 1, and for a score that gives another number of values.
     """
-    if columns < 1 or rows < 1 or overlap < 1:
-        raise ValueError("An image is covered in at least one row and column, by blocks at least as wide as a step.")
+    whole_parts(columns, rows, overlap)
     colour = colour or empty_field(image)
     places = [(column, row) for row in range(rows) for column in range(columns)]
     (whole,) = _asked(score, [image])
@@ -70,12 +69,42 @@ def occlude(
     for start in range(0, len(places), batch):
         if progress is not None and not progress(start, len(places)):
             raise Stopped
-        covered = [_covered(image, colour, place, (columns, rows), overlap) for place in places[start : start + batch]]
-        told += _asked(score, covered)
+        boxes = [block(image.size, place, (columns, rows), overlap) for place in places[start : start + batch]]
+        told += _asked(score, [covered(image, colour, box, (columns, rows)) for box in boxes])
     if progress is not None:
         progress(len(places), len(places))
     changes = whole - np.array(told, dtype=np.float64).reshape(rows, columns)
     return Occlusion(changes.astype(np.float32), whole, overlap)
+
+
+def whole_parts(columns: int, rows: int, overlap: float) -> None:
+    """Raises ValueError for parts that cannot be."""
+    if columns < 1 or rows < 1 or overlap < 1:
+        raise ValueError("An image is covered in at least one row and column, by blocks at least as wide as a step.")
+
+
+def block(
+    size: tuple[int, int], place: tuple[int, int], parts: tuple[int, int], overlap: float
+) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1 of the block at a place (column, row) of so many parts; it may reach beyond the image."""
+    steps = size[0] / parts[0], size[1] / parts[1]
+    x0, y0, x1, y1 = (
+        round((place[axis] + 0.5 + sign * overlap / 2) * steps[axis]) for sign in (-1, 1) for axis in (0, 1)
+    )
+    return x0, y0, x1, y1
+
+
+def covered(image: Image.Image, colour: Colour, box: tuple[int, int, int, int], parts: tuple[int, int]) -> Image.Image:
+    """The image without what lies in a box. Only that is drawn: a field has millions of pixels."""
+    x0, y0, x1, y1 = box
+    soft = max(1, round(min(image.width / parts[0], image.height / parts[1]) * _SOFT))
+    around = 3 * soft
+    mask = Image.new("L", (x1 - x0 + 2 * around, y1 - y0 + 2 * around))
+    mask.paste(255, (around, around, around + x1 - x0, around + y1 - y0))
+    mask = mask.filter(ImageFilter.GaussianBlur(soft))
+    found = image.copy()
+    found.paste(colour, (x0 - around, y0 - around), mask)
+    return found
 
 
 def mean_colour(image: Image.Image) -> Colour:
@@ -101,24 +130,6 @@ def _asked(score: Score, images: Sequence[Image.Image]) -> list[float]:
     if found.shape != (len(images),):
         raise ValueError(f"Of {len(images)} images {len(images)} probabilities are wanted, not {found.shape}.")
     return [float(value) for value in found]
-
-
-def _covered(
-    image: Image.Image, colour: Colour, place: tuple[int, int], parts: tuple[int, int], overlap: float
-) -> Image.Image:
-    """The image without one part. Only what is covered is drawn: a field has millions of pixels."""
-    steps = image.width / parts[0], image.height / parts[1]
-    x0, y0, x1, y1 = (
-        round((place[axis] + 0.5 + sign * overlap / 2) * steps[axis]) for sign in (-1, 1) for axis in (0, 1)
-    )
-    soft = max(1, round(min(steps) * _SOFT))
-    around = 3 * soft
-    mask = Image.new("L", (x1 - x0 + 2 * around, y1 - y0 + 2 * around))
-    mask.paste(255, (around, around, around + x1 - x0, around + y1 - y0))
-    mask = mask.filter(ImageFilter.GaussianBlur(soft))
-    covered = image.copy()
-    covered.paste(colour, (x0 - around, y0 - around), mask)
-    return covered
 
 
 def _covering(count: int, overlap: float, finer: int) -> NDArray[np.float64]:

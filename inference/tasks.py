@@ -89,7 +89,7 @@ def retrain_head(study_id: int, group_id: int) -> None:
 def make_cell_map(job_id: int) -> None:
     job = CellMapJob.objects.select_related("study").filter(pk=job_id).first()
     if job is not None:
-        cell_map_jobs.work(job)
+        cell_map_jobs.work(job, stopping=lambda: bool(_stopping.value))
 
 
 @shared_task(name=SaliencyJob.task_name)

@@ -198,7 +198,13 @@ def test_the_map_is_for_members_of_the_study(
 def test_jobs_that_cannot_make_a_map_say_why(
     study: Study, cells: list[Cell], no_broker: Any, django_capture_on_commit_callbacks: Callable[..., Any]
 ) -> None:
+    # A worker that is to stop puts it back; it is the next one's.
+    stopped = launch(study)
+    assert not work(stopped, Toy, stopping=lambda: True)
+    assert stopped.reload().state == JobState.QUEUED
+    assert no_broker[-1] == ("inference.make_cell_map", [stopped.pk])
     cancelled = launch(study)
+    assert cancelled == stopped
 
     def asked_for_its_end() -> Toy:
         cancelled.cancel("anna")
