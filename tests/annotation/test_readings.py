@@ -8,7 +8,18 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from annotation.label_choice import choices_of
-from annotation.models import Cell, CellLabel, CellReading, LabelGroup, Patient, Reader, Reading, SmearImage, Study
+from annotation.models import (
+    Adjudication,
+    Cell,
+    CellLabel,
+    CellReading,
+    LabelGroup,
+    Patient,
+    Reader,
+    Reading,
+    SmearImage,
+    Study,
+)
 from annotation.readings import (
     CellsWanted,
     ReadingRefused,
@@ -264,3 +275,30 @@ def test_readers_who_label_at_once_lose_nothing(
         assert CellLabel.objects.filter(annotator=user, label__name=name).count() == 6
         assert Reader.objects.get(user=user).cells.filter(labels=[label_id(study, name)]).count() == 6
     assert set(Cell.objects.values_list("version", flat=True)) == {3}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_reviewers_who_decide_at_once_one_is_asked_to_look_again(
+    study: Study, reviewer: User, admin: User, annotator: User, image: SmearImage
+) -> None:
+    cell = cells_on(image, 1)[0]
+    say(cell, annotator, "Myeloblast")
+    group = LabelGroup.objects.get(study=study, name="Cell type")
+    cell.refresh_from_db()
+    names = {reviewer: "Monocyte", admin: "Lymphocyte"}
+
+    def settle(user: User) -> str:
+        try:
+            labels = [label_id(study, names[user])]
+            return str(
+                one(image, user, change("adjudicate", cell.pk, cell.version, group=group.pk, labels=labels)).status
+            )
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        done = dict(zip(names, pool.map(settle, names), strict=True))
+    assert sorted(done.values()) == ["applied", "stale"]
+    decision = Adjudication.objects.get()
+    assert done[decision.decided_by] == "applied"
+    assert decision.labels == [label_id(study, names[decision.decided_by])]

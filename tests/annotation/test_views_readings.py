@@ -111,6 +111,15 @@ def test_a_reading_of_another_study_is_not_there(
         assert client.get(address, {"group": group.pk if group else 0}).status_code == 404
 
 
+def test_every_page_of_the_study_says_that_a_reading_waits(
+    study: Study, reading: Reading, annotator: User, reviewer: User, client_of: Any
+) -> None:
+    for name in ("study", "scheme", "members"):
+        address = reverse(name, args=[study.pk])
+        assert "waiting for you" in client_of(annotator).get(address).content.decode()
+        assert "waiting for you" not in client_of(reviewer).get(address).content.decode()
+
+
 # --- asking ---
 
 

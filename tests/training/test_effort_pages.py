@@ -127,13 +127,13 @@ def test_the_page_costs_the_same_number_of_queries_for_more_work(
 ) -> None:
     client, address = client_of(admin), reverse("effort", args=[worked.study_id])
     client.get(address)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         client.get(address)
     for seed in range(40, 46):
         image = make_annotated(worked.study, seed, cells=0, patient=f"P-{seed}", state="new")
         corrected(image, "aaaaaaaaaaaa", annotator, "accept")
     client.get(address)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         client.get(address)
 
 
