@@ -145,6 +145,7 @@ def worklist(study: Study, query: WorklistQuery, role: Role | None = None) -> Wo
     counts[""] = sum(counts.values())
 
     found = in_order(query.images(study), query.sort).select_related("patient", "assignee", "quality")
+    found = found.defer("quality__findings", "quality__tiles")
     paginator = Paginator(found, PAGE_SIZE)
     # Known already: the paginator need not count again.
     paginator.count = counts[query.state]

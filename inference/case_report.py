@@ -5,7 +5,7 @@ Made anew from the rows at each look, so that it follows every correction, until
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from annotation.cell_crops import crops_of, typical_px
 from annotation.counting import UNCOUNTED, UNIDENTIFIED, marks_of
 from annotation.label_choice import Choice, choices_of
 from annotation.label_roles import CellRole
-from annotation.models import Cell, CellLabel, Label, LabelGroup, Patient, SmearImage, Study
+from annotation.models import Cell, CellLabel, ImageQuality, Label, LabelGroup, Patient, SmearImage, Study
 from annotation.scheme import CELL_TYPE_GROUP
 from inference.case_diagnosis import diagnosis_json
 from inference.differential import GOAL, CellType, Differential, differential
@@ -29,7 +29,7 @@ SHOWN_ROLES = (CellRole.PROMYELOCYTE, CellRole.AUER_ROD, CellRole.MYELOBLAST)
 SHOWN_CELLS = 8
 SPEAKING = "speaking"
 
-CellFacts = tuple[UUID, int]
+Place = tuple[float, float]
 
 
 class ReadingBlind(Exception):
@@ -70,8 +70,9 @@ def case_content(case: Case, viewer_id: int | None = None) -> dict[str, Any]:
     images = case.images
     refuse_blind(case, viewer_id)
     confirmed = Cell.objects.filter(image__in=[image.pk for image in images], ignored=False).confirmed()
-    facts: list[CellFacts] = list(confirmed.order_by("image_id", "pk").values_list("pk", "image_id"))
-    choices = choices_of([cell for cell, _ in facts], None)
+    facts = list(confirmed.order_by("image_id", "pk").values_list("pk", "image_id", "x0", "y0", "x1", "y1"))
+    places = {cell: ((x0 + x1) / 2, (y0 + y1) / 2) for cell, _, x0, y0, x1, y1 in facts}
+    choices = choices_of(list(places), None)
     labels = {label.pk: label for label in Label.objects.filter(group__study=case.study).select_related("group")}
     types = cell_types(case.study, labels)
     by_id = {each.id: each for each in types}
@@ -84,7 +85,7 @@ def case_content(case: Case, viewer_id: int | None = None) -> dict[str, Any]:
 
     represents = {image.pk for image in images if image.sample != SmearImage.Sample.EXTRA}
     own: dict[int, list[UUID]] = defaultdict(list)
-    for cell, image_id in facts:
+    for cell, image_id, *_ in facts:
         own[image_id].append(cell)
     counting = [image for image in images if image.pk in represents and (own[image.pk] or _is_finished(image))]
     cells = [cell for image in counting for cell in own[image.pk]]
@@ -104,7 +105,7 @@ def case_content(case: Case, viewer_id: int | None = None) -> dict[str, Any]:
         "differential": differential_json(whole),
         "counter": {"goal": GOAL, "counted": whole.counted, "left": whole.left_to_goal},
         "review": _review(whole, counting, own, choices),
-        "images": [_image_json(image, image in counting, types, own[image.pk], said) for image in images],
+        "images": [_image_json(image, image in counting, types, own[image.pk], said, places) for image in images],
         "cells": _shown_cells(case.study, cells, choices, labels, suspected),
     }
 
@@ -209,7 +210,12 @@ def _count(number: int, one: str, many: str) -> str:
 
 
 def _image_json(
-    image: SmearImage, counts: bool, types: Sequence[CellType], cells: Sequence[UUID], said: Any
+    image: SmearImage,
+    counts: bool,
+    types: Sequence[CellType],
+    cells: Sequence[UUID],
+    said: Callable[[UUID], tuple[int | None, bool]],
+    places: Mapping[UUID, Place],
 ) -> dict[str, Any]:
     own = differential(types, map(said, cells))
     quality = getattr(image, "quality", None)
@@ -228,6 +234,7 @@ def _image_json(
         "counted": own.counted if counts else 0,
         "counts": {row.type.name: row.cells for row in own.rows if row.cells} if counts else {},
         "left_out": left_out,
+        "outside": _outside(quality, [places[cell] for cell in cells]) if counts and quality else 0,
         "quality": None if quality is None else {"verdict": quality.verdict, "reason": quality.reason},
     }
 
@@ -282,6 +289,12 @@ def _shown_cells(
         for each in shown
         if each.cell in squares
     ]
+
+
+def _outside(quality: ImageQuality, places: Sequence[Place]) -> int:
+    """How many places lie where an image is not good to count on (inference/region_selection.py)."""
+    poor = [(x, y, x + width, y + height) for x, y, width, height, kind in quality.tiles if kind != "optimal"]
+    return sum(any(x0 <= x < x1 and y0 <= y < y1 for x0, y0, x1, y1 in poor) for x, y in places)
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,11 @@ def _images(content: dict[str, Any]) -> list[Flowable]:
     rows = []
     for image in content["images"]:
         quality = image["quality"]
-        remark = " ".join(filter(None, (image["left_out"], "Not judged." if quality is None else quality["reason"])))
+        outside = (
+            image["outside"] and f"{image['outside']:,} cells lie where it is too dense, too thin or out of focus."
+        )
+        remarks = (image["left_out"], "Not judged." if quality is None else quality["reason"], outside)
+        remark = " ".join(filter(None, remarks))
         rows.append(
             [_text(image["name"], _CELL), _text(image["state"], _CELL), _text(f"{image['counted']:,}", _NUMBER),
              _text(remark, _SMALL)]

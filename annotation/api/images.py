@@ -43,6 +43,7 @@ class StudyImageList(APIView):
         its `quality`, null where nobody has judged it."""
         study = study_for(request.user, study_id)
         images = SmearImage.objects.filter(study=study).select_related("patient", "quality").prefetch_related("names")
+        images = images.defer("quality__findings", "quality__tiles")
         state = request.query_params.get("state")
         if state:
             if state not in SmearImage.State.values:

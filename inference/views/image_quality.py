@@ -36,7 +36,12 @@ def quality(request: HttpRequest, study_id: int) -> HttpResponse:
     failing = SmearImage.objects.filter(study=study, quality__isnull=False).exclude(
         quality__verdict=ImageQuality.Verdict.GOOD
     )
-    images = failing.select_related("quality", "patient").prefetch_related("names").order_by("quality__verdict", "pk")
+    images = (
+        failing.select_related("quality", "patient")
+        .defer("quality__tiles")
+        .prefetch_related("names")
+        .order_by("quality__verdict", "pk")
+    )
     context["summary"] = quality_summary(study)
     context["images"] = [(image, image.name_for(context["role"])) for image in images[:MOST_SHOWN]]
     context["most_shown"] = MOST_SHOWN

@@ -157,8 +157,14 @@ def test_poor_images_are_said(case: Case, annotator: User, client_of: Any):
     ImageQuality.objects.create(
         image=case.images[0], method="quality/1", revision=0, verdict="bad", reason="The image is out of focus."
     )
-    assert case_content(case)["images"][0]["quality"] == {"verdict": "bad", "reason": "The image is out of focus."}
-    assert "The image is out of focus." in page_of(client_of(annotator), case)
+    first = case_content(case)["images"][0]
+    assert first["quality"] == {"verdict": "bad", "reason": "The image is out of focus."} and first["outside"] == 0
+    # Cells lie at 20, 50, 80 and 110 px of the row.
+    ImageQuality.objects.update(tiles=[[0, 0, 65, 40, "optimal"], [65, 0, 65, 40, "blurred"]])
+    assert case_content(case)["images"][0]["outside"] == 2
+    page = page_of(client_of(annotator), case)
+    assert "The image is out of focus." in page
+    assert "2 of its cells lie where it is too dense, too thin or out of focus." in page
 
 
 def test_who_reads_blind_sees_no_report_yet(case: Case, study: Study, annotator: User, reviewer: User, client_of: Any):
