@@ -294,7 +294,7 @@ def test_probabilities_of_many_cells_are_few_statements(
 ):
     label_some(cells, label_cell)
     ask()
-    with django_assert_max_num_queries(27):
+    with django_assert_max_num_queries(30):
         retrain(study.pk, cell_type.pk)
 
 
