@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotation.cell_crops import cells_to_classify
 from annotation.measure_table import BY_NAME
-from annotation.models import Cell, CellLabel, Label, SmearImage, Study
+from annotation.models import Cell, CellLabel, CellReading, Label, SmearImage, Study
 from inference import kept_choice
 from inference.agreement import model_disputes, people_disagree
 from inference.measured import USUAL, measured_within
@@ -47,6 +47,7 @@ PARAMETERS = (
     "certainty",
     "patient",
     "state",
+    "reading",
     "of",
     "least",
     "most",
@@ -70,7 +71,8 @@ class GalleryQuery:
 
     label: a label's id, "none" (no label at all), or "none-" and a group's id. annotator: a user's id, "not-me" (the
     viewer has said nothing of the cell) or "imported". certainty: one of CERTAINTIES, of that label by that annotator
-    where they are asked for, else of any. patient: a patient's id or "none". of: the label whose
+    where they are asked for, else of any. patient: a patient's id or "none". reading: the id
+    of one in which the viewer reads or has read the cells. of: the label whose
     probability counts, as an id; least and most: its range. measure: a name of annotation/measure_table.py; low and
     high: its range. agreement: one of AGREEMENTS. like: the cells that others are compared with, for the sort
     "similar". among: cells that somebody picked out, by their name (inference/kept_choice.py).
@@ -81,6 +83,7 @@ class GalleryQuery:
     certainty: str = ""
     patient: str = ""
     state: str = ""
+    reading: str = ""
     of: str = ""
     least: float | None = None
     most: float | None = None
@@ -110,6 +113,7 @@ class GalleryQuery:
             certainty=certainty if certainty in CERTAINTIES else "",
             patient=NONE if parameters.get("patient") == NONE else _id(parameters.get("patient", "")),
             state=state if state in SmearImage.State.values else "",
+            reading=_id(parameters.get("reading", "")),
             of=_id(parameters.get("of", "")),
             least=_probability(parameters.get("least", "")),
             most=_probability(parameters.get("most", "")),
@@ -138,6 +142,9 @@ class GalleryQuery:
             cells = cells.filter(image__patient=None) if nobodys else cells.filter(image__patient=int(self.patient))
         if self.state:
             cells = cells.filter(image__state=self.state)
+        if self.reading:
+            part = CellReading.objects.filter(reader__user=viewer, reader__reading=int(self.reading))
+            cells = cells.filter(pk__in=part.order_by().values("cell"))
         if of is not None and (self.least is not None or self.most is not None):
             at = {"probability__gte": self.least, "probability__lte": self.most}
             within = {name: value for name, value in at.items() if value is not None}

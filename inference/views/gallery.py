@@ -15,6 +15,7 @@ from annotation.assignment import members_of
 from annotation.crop import crop_hash
 from annotation.key_bindings import keys_of
 from annotation.models import SmearImage
+from annotation.readings import readings_of
 from annotation.views.study_page import study_context
 from inference import kept_crops
 from inference.gallery_crops import place_of
@@ -48,6 +49,7 @@ def gallery(request: HttpRequest, study_id: int) -> HttpResponse:
         "patients": list(study.patients.values_list("pk", "code")),
         "others": [member for member in members_of(study, request.user) if member.id != request.user.pk],
         "states": SmearImage.State.choices,
+        "readings": readings_of(study, request.user),
         "certainties": CERTAINTIES,
         "agreements": AGREEMENTS,
         **measured,

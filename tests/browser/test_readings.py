@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from annotation.label_choice import choices_of
 from annotation.models import CellLabel, Reading, SmearImage, Study
 from tests.annotation.reading import cells_on, label_id
+from tests.browser.gallery_page import GalleryPage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -134,3 +135,27 @@ def test_a_doubtful_label_is_sent_to_another_reader(
     expect(page.locator(".dispute").nth(1)).to_be_focused()
     page.keyboard.press("1")
     expect(page.locator(".dispute").nth(1).get_by_text("decided by rita")).to_be_visible()
+
+
+def test_two_read_the_same_cells_in_their_galleries_at_once(
+    study: Study, make_image: Any, annotator: User, teammate: User, reviewer: User, page_of: Any
+) -> None:
+    from tests.annotation.reading import asked
+
+    cells_on(make_image(study, width=640, height=480, um_per_pixel=0.1), 3)
+    reading = asked(study, reviewer, [annotator, teammate])
+    anna = GalleryPage(page_of(annotator, f"/studies/{study.pk}/gallery/?reading={reading.pk}"))
+    theo = GalleryPage(page_of(teammate, f"/studies/{study.pk}/gallery/?reading={reading.pk}"))
+    for gallery in (anna, theo):
+        gallery.count(3)
+        gallery.known()
+    # Both have the cells before either has spoken: who saves second is not told that somebody was first.
+    for gallery, key in ((anna, "1"), (theo, "2")):
+        gallery.click(0)
+        gallery.press("Control+a", key)
+        gallery.saved()
+    expect(theo.tile(2)).to_contain_text("Promyelocyte")
+    expect(theo.page.get_by_text("Myeloblast", exact=True).locator("visible=true")).to_have_count(1)
+    said = CellLabel.objects.order_by("annotator__username").values_list("annotator__username", "label__name")
+    assert list(said) == [("anna", "Myeloblast")] * 3 + [("theo", "Promyelocyte")] * 3
+    assert [part.cells.filter(read_at__isnull=False).count() for part in reading.readers.all()] == [3, 3]

@@ -75,7 +75,18 @@ def test_nothing_in_the_gallery_tells_a_blind_reader_of_others_or_models(
     changed = everything(theirs, study, cells, reviewer, teammate)
     # All the others tell of labels or of models, so that this test can fail.
     same = {key.split("'")[3] for key in changed if changed[key] == others_before[key]}
-    assert same <= {"newest", "field", "similar", "largest", "smallest", "me", "not-me", "imported"}
+    assert same <= {
+        "newest",
+        "field",
+        "similar",
+        "largest",
+        "smallest",
+        "measure-down",
+        "measure-up",
+        "me",
+        "not-me",
+        "imported",
+    }
     for each in cells[:3]:
         say(each, "Myeloblast", annotator)
     part(reading, annotator).cells.update(read_at=reading.created_at)
@@ -98,3 +109,16 @@ def test_a_blind_reading_may_show_what_models_say(
     # Of the cells that are not read everything is shown.
     assert len(told["cells"][4]["said"]) == 2
     assert told[str({"label": label(study, "Promyelocyte").pk})] == [5, 3, 1]
+
+
+def test_the_cells_of_ones_own_reading(
+    study: Study, cells: list[Cell], reviewer: User, annotator: User, teammate: User, client_of: Any
+) -> None:
+    chosen = CellsWanted(cells=[cells[1].pk, cells[4].pk])
+    reading = asked(study, reviewer, [annotator, teammate], each=1, cells=chosen)
+    mine, theirs = (shown(study, user, cells, reading=reading.pk) for user in (annotator, teammate))
+    assert sorted(mine + theirs) == [1, 4]
+    assert shown(study, reviewer, cells, reading=reading.pk) == []
+    page = client_of(annotator).get(reverse("gallery", args=[study.pk])).content.decode()
+    assert f'<option value="{reading.pk}">Second look</option>' in page
+    assert "My readings" not in client_of(reviewer).get(reverse("gallery", args=[study.pk])).content.decode()

@@ -66,7 +66,7 @@ export class Filters extends EventTarget {
 
   get isFiltered() {
     const filters = ["label", "annotator", "certainty", "patient", "state", "agreement", "least", "most", "low", "high"];
-    return [...filters, "among"].some((name) => this.#form.elements[name]?.value);
+    return [...filters, "reading", "among"].some((name) => this.#form.elements[name]?.value);
   }
 
   /** Whether a model's word decides which cells are shown, or in which order. */
