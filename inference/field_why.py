@@ -1,0 +1,111 @@
+"""Why bundles suspect a diagnosis in an image file: what its parts are worth (inference/field_occlusion.py)."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from PIL import Image
+
+from annotation.borders import bounds
+from annotation.cell_crops import stepped
+from annotation.crop import crop_square
+from annotation.intake import IntakeError, read_image
+from annotation.store import pixel_hash
+from inference.cell_feature_jobs import Extractor, default_extractor
+from inference.diagnosis import NO_CELL, Diagnosed, DiagnosisProblem, Models, Said, chosen_models
+from inference.field_occlusion import Features, occlude_field
+from inference.occlusion import Occlusion
+from inference.proposals import proposer_of
+from training.models import Bundle, Kind
+
+# What speaks for the first diagnosis of a decision, and what against it.
+FOR, AGAINST = (255, 150, 0), (0, 190, 255)
+_OPAQUE = 150
+
+
+def explain_file(
+    path: Path,
+    bundle_ids: list[str],
+    decision: str | None = None,
+    um_per_pixel: float | None = None,
+    *,
+    columns: int,
+    rows: int,
+    overlap: float,
+    out: Path | None = None,
+    extractor: Callable[[str], Extractor] = default_extractor,
+    progress: Callable[[int, int], bool] | None = None,
+) -> dict[str, Any]:
+    """For JSON; `out`: a PNG file of the field with the map over it. `decision`: None for the first that the bundles
+    make. Raises DiagnosisProblem for what is no image and where nothing can be suspected of it, ValueError for parts
+    that cannot be, OSError where the file cannot be written."""
+    detectors = list(Bundle.objects.filter(pk__in=bundle_ids, kind=Kind.DETECTOR))
+    others = [each for each in bundle_ids if each not in {bundle.pk for bundle in detectors}]
+    if not others:
+        raise DiagnosisProblem("Image files need a --bundle that diagnoses: no study says which is in use.")
+    models = Models(chosen_models(None, others))
+    eye = models.eye(extractor)
+    proposer = proposer_of(detectors[0] if detectors else None)
+    try:
+        image = read_image(path, settings.PIXEL_BUDGET).pixels
+    except IntakeError as fault:
+        raise DiagnosisProblem(f"{path}: {fault}") from None
+    begun = time.monotonic()
+    proposals = [each for each in proposer.propose(image) if each["score"] >= proposer.score_threshold]
+    cells = [bounds(each["border"]) for each in proposals]
+    if not cells:
+        raise DiagnosisProblem(NO_CELL)
+    typical = stepped(median(max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in cells))
+    named = {pixel_hash(image)}
+
+    asked: list[Diagnosed] = []
+
+    def probability(features: Features) -> float | None:
+        asked.append(models.diagnose("", features, named))
+        said = _said(asked[-1], decision)
+        return None if said is None else said.probability
+
+    squares = [crop_square(each, um_per_pixel, typical) for each in cells]
+    found = occlude_field(
+        image, cells, squares, eye, probability, columns=columns, rows=rows, overlap=overlap, progress=progress
+    )
+    # The first that was asked for is the field as it is.
+    whole, said = asked[0], _said(asked[0], decision)
+    if found is None or said is None:
+        made = ", ".join(each.decision for each in whole.said)
+        raise DiagnosisProblem(whole.reason or f"The bundles make no decision {decision!r}; they make: {made}.")
+    if out is not None:
+        over(image, found).save(out, "PNG")
+    return {
+        "decision": said.decision,
+        "model": said.kind,
+        "bundle": said.bundle,
+        "probability": round(found.probability, 6),
+        "of": next(iter(said.probabilities)),
+        "cells": len(cells),
+        "columns": columns,
+        "rows": rows,
+        "overlap": overlap,
+        "changes": [[round(float(value), 6) for value in row] for row in found.changes],
+        "out": None if out is None else str(out),
+        "seconds": round(time.monotonic() - begun, 3),
+    }
+
+
+def _said(found: Diagnosed, decision: str | None) -> Said | None:
+    return next((said for said in found.said if decision in (None, said.decision)), None)
+
+
+def over(image: Image.Image, found: Occlusion) -> Image.Image:
+    """A field with the map over it: orange where covering lowers the probability, blue where it raises it."""
+    table = found.spread()
+    share = table / max(float(np.abs(table).max()), 1e-9)
+    colours = np.where(share[..., None] > 0, np.array(FOR), np.array(AGAINST)).astype(np.uint8)
+    opaque = Image.fromarray((_OPAQUE * np.abs(share) ** 0.8).astype(np.uint8))
+    # The colour alone is not mixed between parts, or orange and blue would meet in grey.
+    tint = Image.fromarray(colours).resize(image.size, Image.Resampling.NEAREST)
+    return Image.composite(tint, image.convert("RGB"), opaque.resize(image.size, Image.Resampling.BICUBIC))
