@@ -25,11 +25,11 @@ def history_of(study: Study, kind: str = Kind.DETECTOR) -> QuerySet[Promotion]:
     )
 
 
-def in_use_and_before(study: Study) -> dict[str, Bundle | None]:
+def in_use_and_before(study: Study, kind: str = Kind.DETECTOR) -> dict[str, Bundle | None]:
     """{"in_use", "back"}: the bundle in use and the one that was before it, to which a roll back returns; each with
     the round that made it. Costs four queries at most."""
-    last = Promotion.objects.filter(study=study, kind=Kind.DETECTOR).order_by("-pk").values_list("previous").first()
-    bundles = _with_rounds(Bundle.objects.filter(study=study, kind=Kind.DETECTOR).defer("card"))
+    last = Promotion.objects.filter(study=study, kind=kind).order_by("-pk").values_list("previous").first()
+    bundles = _with_rounds(Bundle.objects.filter(study=study, kind=kind).defer("card"))
     return {
         "in_use": bundles.filter(in_use=True).first(),
         "back": bundles.filter(pk=last[0]).first() if last else None,

@@ -14,7 +14,7 @@ from annotation.models import Role, Study
 from training.access import round_for
 from training.classifier_target import TargetError
 from training.freeze import RoundRefused
-from training.launching import launch, launch_classifier, resume
+from training.launching import launch, launch_classifier, launch_diagnosis, resume
 from training.models import JobState, Kind, Round
 from training.parent_choice import AUTO
 from training.selection import Selection, SelectionError
@@ -91,7 +91,7 @@ class LaunchIn(serializers.Serializer[Any]):
 class StudyRounds(APIView):
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, study_id: int) -> Response:
-        """The rounds of a study, newest first, 200 at most; of one kind with ?kind=detector or ?kind=classifier."""
+        """The rounds of a study, newest first, 200 at most; of one kind with ?kind= and its name."""
         study = study_for(request.user, study_id)
         kind = request.query_params.get("kind")
         Round.bury_dead()
@@ -116,6 +116,8 @@ class StudyRounds(APIView):
         try:
             if data["kind"] == Kind.CLASSIFIER:
                 made = _launch_classifier(study, request.user, data)
+            elif Kind(data["kind"]).diagnoses:
+                made = _launch_diagnosis(study, request.user, data)
             else:
                 made = launch(
                     study,
@@ -142,6 +144,20 @@ def _launch_classifier(study: Study, user: Any, data: dict[str, Any]) -> Round:
     return launch_classifier(
         study,
         find_target(study, group=data.get("group"), label=data.get("label")),
+        user,
+        data.get("settings"),
+        seed=data["seed"],
+        selection=Selection.of(data.get("selection")),
+        again=data["again"],
+    )
+
+
+def _launch_diagnosis(study: Study, user: Any, data: dict[str, Any]) -> Round:
+    if data["parent"] != AUTO or data["trials"]:
+        raise SettingsError("A model that diagnoses starts from its backbone and searches for no settings.")
+    return launch_diagnosis(
+        study,
+        Kind(data["kind"]),
         user,
         data.get("settings"),
         seed=data["seed"],

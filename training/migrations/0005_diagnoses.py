@@ -13,16 +13,16 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='bundle',
             name='kind',
-            field=models.CharField(choices=[('detector', 'Detector'), ('classifier', 'Classifier'), ('ensemble', 'Ensemble'), ('mil', 'MILLIE'), ('image', 'Whole image')], default='detector', max_length=16),
+            field=models.CharField(choices=[('detector', 'Detector'), ('classifier', 'Classifier'), ('ensemble', 'Ensemble'), ('mil', 'MILLIE')], default='detector', max_length=16),
         ),
         migrations.AlterField(
             model_name='promotion',
             name='kind',
-            field=models.CharField(choices=[('detector', 'Detector'), ('classifier', 'Classifier'), ('ensemble', 'Ensemble'), ('mil', 'MILLIE'), ('image', 'Whole image')], default='detector', max_length=16),
+            field=models.CharField(choices=[('detector', 'Detector'), ('classifier', 'Classifier'), ('ensemble', 'Ensemble'), ('mil', 'MILLIE')], default='detector', max_length=16),
         ),
         migrations.AlterField(
             model_name='round',
             name='kind',
-            field=models.CharField(choices=[('detector', 'Detector'), ('classifier', 'Classifier'), ('ensemble', 'Ensemble'), ('mil', 'MILLIE'), ('image', 'Whole image')], default='detector', max_length=16),
+            field=models.CharField(choices=[('detector', 'Detector'), ('classifier', 'Classifier'), ('ensemble', 'Ensemble'), ('mil', 'MILLIE')], default='detector', max_length=16),
         ),
     ]

@@ -20,12 +20,11 @@ class Kind(models.TextChoices):
     CLASSIFIER = "classifier", "Classifier"
     ENSEMBLE = "ensemble", "Ensemble"
     MIL = "mil", "MILLIE"
-    IMAGE = "image", "Whole image"
 
     @property
     def diagnoses(self) -> bool:
         """Whether it says what a patient has, and not what a cell is."""
-        return self in (Kind.ENSEMBLE, Kind.MIL, Kind.IMAGE)
+        return self in (Kind.ENSEMBLE, Kind.MIL)
 
 
 class Bundle(models.Model):

@@ -19,7 +19,8 @@ from training.promotions import bundles_of, history_of
 @require_safe
 def bundles(request: HttpRequest, study_id: int) -> HttpResponse:
     study = study_for(request.user, study_id)
-    kind = Kind.CLASSIFIER if request.GET.get("kind") == Kind.CLASSIFIER else Kind.DETECTOR
+    wanted = request.GET.get("kind", "")
+    kind = Kind(wanted) if wanted in Kind.values else Kind.DETECTOR
     listed = list(bundles_of(study, kind))
     history = list(history_of(study, kind))
     # Their rounds are at hand already.
@@ -29,8 +30,10 @@ def bundles(request: HttpRequest, study_id: int) -> HttpResponse:
         **study_context(request, study, "rounds"),
         "bundles": listed,
         "kind": kind.value,
+        "diagnoses": kind.diagnoses,
+        "looks_at_cells": kind != Kind.DETECTOR,
         # Of classifiers several are in use, as the table says.
-        "in_use": next((bundle for bundle in listed if bundle.in_use), None) if kind == Kind.DETECTOR else None,
+        "in_use": next((bundle for bundle in listed if bundle.in_use), None) if kind != Kind.CLASSIFIER else None,
         "back": back,
         "history": [(each, known.get(each.bundle_id), known.get(str(each.previous_id))) for each in history],
     }
@@ -50,4 +53,6 @@ def promote(request: HttpRequest, study_id: int, bundle_id: str) -> HttpResponse
 def in_use_from_now(bundle: Bundle, name: str) -> str:
     if bundle.kind == Kind.CLASSIFIER:
         return f"{bundle.tells}: {name} is in use from now on."
+    if Kind(bundle.kind).diagnoses:
+        return f"Diagnoses are suspected by {name} from now on."
     return f"Proposals are made by {name} from now on."

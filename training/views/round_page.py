@@ -8,6 +8,7 @@ from annotation.folds import fold_of
 from annotation.models import Operation, SmearImage, Study
 from training.classifier_settings import FIELDS as CLASSIFIER_FIELDS
 from training.data_changes import COUNTS, changes_in_words
+from training.diagnosis_settings import fields_of
 from training.launching import learned_cells
 from training.models import JobState, Kind, Round
 from training.selection import Selection
@@ -71,6 +72,8 @@ def settings_shown(round_: Round) -> list[tuple[str, Any, str]]:
     """Name, value and what it is, in the order of training/settings.py or training/classifier_settings.py; a 0 that
     means "auto" says so."""
     fields = CLASSIFIER_FIELDS if round_.kind == Kind.CLASSIFIER else FIELDS
+    if Kind(round_.kind).diagnoses:
+        fields = fields_of(round_.kind)
     notes = {name: str(known.metadata.get("note", "")) for name, known in fields.items()}
     ordered = [name for name in fields if name in round_.settings]
     ordered += sorted(name for name in round_.settings if name not in fields)
@@ -141,6 +144,8 @@ def selection_shown(round_: Round) -> str:
     selection = Selection.of(round_.selection)
     if round_.kind == Kind.DETECTOR:
         return selection.words
+    if Kind(round_.kind).diagnoses:
+        return "the cells of all patients" if not selection.patients else f"the cells of {selection.words}"
     return learned_cells(selection)
 
 

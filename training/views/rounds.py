@@ -23,11 +23,14 @@ from training.unchanged import RoundUnchanged
 from training.views.bundles import in_use_from_now
 from training.views.classifier_launch_form import ClassifierLaunchForm
 from training.views.classifier_page import classifier_context, labelled_by_now
+from training.views.diagnosis_launch_form import DiagnosisLaunchForm
+from training.views.diagnosis_page import diagnosed_by_now, diagnosis_context
 from training.views.launch_form import LaunchForm
 from training.views.round_page import duration, facts_context, fold_counts, round_context, since_last_round
 from training.views.search_page import settings_to_copy
 
 PAGE_SIZE = 50
+AnyForm = LaunchForm | ClassifierLaunchForm | DiagnosisLaunchForm
 
 
 @never_cache
@@ -53,18 +56,23 @@ def rounds(request: HttpRequest, study_id: int) -> HttpResponse:
 
 
 def _kind_asked_for(asked: QueryDict) -> Kind:
-    return Kind.CLASSIFIER if asked.get("kind") == Kind.CLASSIFIER else Kind.DETECTOR
+    wanted = asked.get("kind", "")
+    return Kind(wanted) if wanted in Kind.values else Kind.DETECTOR
 
 
 def _form(
     study: Study, user: Any, kind: Kind, data: QueryDict | None, settings: dict[str, Any] | None = None
-) -> LaunchForm | ClassifierLaunchForm:
+) -> AnyForm:
     if kind == Kind.CLASSIFIER:
         return ClassifierLaunchForm(study, data)
+    if kind.diagnoses:
+        return DiagnosisLaunchForm(study, kind, data)
     return LaunchForm(study, user, data, settings)
 
 
-def _launched(study: Study, user: Any, form: LaunchForm | ClassifierLaunchForm) -> Round:
+def _launched(study: Study, user: Any, form: AnyForm) -> Round:
+    if isinstance(form, DiagnosisLaunchForm):
+        return launching.launch_diagnosis(study, form.kind, user, form.settings(), **form.choices())
     if isinstance(form, ClassifierLaunchForm):
         return launching.launch_classifier(study, form.chosen_target(), user, form.settings(), **form.choices())
     return launching.launch(study, user, form.settings(), **form.choices())
@@ -76,9 +84,7 @@ def _settings_asked_for(request: HttpRequest) -> dict[str, Any]:
     return settings_to_copy(round_for(request.user, int(wanted))) if wanted.isdecimal() else {}
 
 
-def _list_page(
-    request: HttpRequest, study: Study, kind: Kind, form: LaunchForm | ClassifierLaunchForm, status: int = 200
-) -> HttpResponse:
+def _list_page(request: HttpRequest, study: Study, kind: Kind, form: AnyForm, status: int = 200) -> HttpResponse:
     listed = (
         Round.objects.filter(study=study, kind=kind)
         .select_related("requested_by", "bundle", "parent")
@@ -94,7 +100,9 @@ def _list_page(
         "live": live,
         "before": live.queued_before() if live and live.state == "queued" else None,
         "kind": kind.value,
-        **({"classifiers": classifiers_in_use(study)} if kind == Kind.CLASSIFIER else in_use_and_before(study)),
+        "diagnoses": kind.diagnoses,
+        "looks_at_cells": kind != Kind.DETECTOR,
+        **({"classifiers": classifiers_in_use(study)} if kind == Kind.CLASSIFIER else in_use_and_before(study, kind)),
     }
     fragment = bool(request.headers.get("HX-Request")) and request.method != "POST"
     if fragment:
@@ -103,8 +111,15 @@ def _list_page(
             # The last one has ended: the form comes back with the whole page.
             response["HX-Refresh"] = "true"
         return response
-    since = labelled_by_now(study) if kind == Kind.CLASSIFIER else since_last_round(study)
+    since = _learnable(study, kind)
     return render(request, "training/rounds.html", {**context, "form": form, "since": since}, status=status)
+
+
+def _learnable(study: Study, kind: Kind) -> Any:
+    """What a round of the kind could learn from now."""
+    if kind.diagnoses:
+        return diagnosed_by_now(study)
+    return labelled_by_now(study) if kind == Kind.CLASSIFIER else since_last_round(study)
 
 
 @never_cache
@@ -123,6 +138,9 @@ def round_detail(request: HttpRequest, round_id: int) -> HttpResponse:
         wanted = request.GET.get("label", "")
         facts = {**facts_context(round_, request.user), **classifier_context(round_, wanted)}
         return render(request, "training/classifier_round.html", {**context, **facts})
+    if Kind(round_.kind).diagnoses:
+        facts = {**facts_context(round_, request.user), **diagnosis_context(round_, request.GET.get("decision", ""))}
+        return render(request, "training/diagnosis_round.html", {**context, **facts})
     folds = int(round_.settings.get("folds") or HOLDOUT_FOLDS)
     return render(
         request,

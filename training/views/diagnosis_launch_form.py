@@ -1,0 +1,80 @@
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+
+from annotation.models import Patient, Study
+from training.decisions import USUAL
+from training.diagnosis_settings import POOLINGS, resolve_diagnosis_settings
+from training.models import Kind
+from training.selection import ALL, Selection
+from training.views.round_form import RoundForm
+
+_POOLING_WORDS = {
+    "cells": "Likely blasts and promyelocytes count most",
+    "mean": "All cells alike",
+    "max": "The largest value of each unit",
+    "gem": "Between mean and largest",
+    "attention": "As the network learns to attend",
+}
+
+
+class DiagnosisLaunchForm(RoundForm):
+    """What an admin decides about a round that diagnoses; everything else keeps its default."""
+
+    decisions = forms.CharField(
+        label="Tell apart",
+        initial=USUAL,
+        required=False,
+        help_text="Pairs of apl, non_apl_aml and healthy, or all three; those that the patients allow.",
+    )
+    pooling = forms.ChoiceField(
+        label="Cells of a patient",
+        choices=[(name, _POOLING_WORDS[name]) for name in POOLINGS],
+        initial="cells",
+        required=False,
+    )
+    folds = forms.ChoiceField(
+        label="Cross-validate in",
+        choices=[(str(k), f"{k} folds") for k in (3, 4, 5, 6, 10)],
+        initial="3",
+        required=False,
+        help_text="By patient: each is judged by models that never saw it, cell classifiers among them.",
+    )
+    patients = forms.MultipleChoiceField(
+        label="Only these patients", required=False, widget=forms.SelectMultiple(attrs={"size": 5})
+    )
+    seed = forms.IntegerField(min_value=0, max_value=2**31 - 1, initial=0, required=False)
+    other = forms.CharField(
+        label="Other settings",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "placeholder": "miss_cost=10"}),
+        help_text="One key=value a line; each round lists all settings.",
+    )
+    again = forms.BooleanField(label="Train anyway", required=False)
+
+    ALWAYS = ("decisions", "folds")
+
+    def __init__(self, study: Study, kind: Kind, data: QueryDict | None = None) -> None:
+        super().__init__(data, label_suffix="")
+        self.kind = kind
+        if kind != Kind.MIL:
+            del self.fields["pooling"]
+        codes = Patient.objects.filter(study=study, images__cells__isnull=False).distinct()
+        self.offer("patients", [(code, code) for code in codes.values_list("code", flat=True)])
+
+    def check_settings(self) -> None:
+        resolve_diagnosis_settings(self.kind, self.settings())
+
+    def settings(self) -> dict[str, Any]:
+        """The settings that differ from the defaults. Raises SettingsError for a line that is none."""
+        given = self.written_settings()
+        for name in ("decisions", "pooling", "folds"):
+            if self.cleaned_data.get(name):
+                given[name] = self.cleaned_data[name]
+        return given
+
+    def choices(self) -> dict[str, Any]:
+        """Of a valid form: what launch_diagnosis() takes beside the settings."""
+        data = self.cleaned_data
+        return {"seed": data["seed"] or 0, "selection": Selection(ALL, tuple(data["patients"])), "again": data["again"]}

@@ -1,0 +1,115 @@
+"""What the page of a round that diagnoses shows: figures with intervals, curves, calibration, each patient."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from annotation.models import Cell, Diagnosis, Patient, Study
+from training.decisions import NAMES
+from training.models import Round
+from training.views.classifier_page import FIGURES, Figure
+from training.views.plot import BOTTOM, HEIGHT, WIDTH, Guide, Line, Plot, Tick, scales, ticks
+
+# Beside those of cells: the mean squared distance of probabilities from the truth, and what they promise over it.
+CALIBRATION = {"brier": "Brier score", "promised": "Promised / true"}
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """What models that diagnose can learn from now: patients with cells by diagnosis, in words."""
+
+    patients: int
+    by_diagnosis: Sequence[tuple[str, int]]
+
+
+def diagnosed_by_now(study: Study) -> Diagnosed:
+    """Costs one query."""
+    cells = Cell.objects.filter(image__study=study, ignored=False).shown()
+    known = Patient.objects.filter(study=study, images__cells__in=cells).exclude(diagnosis=Diagnosis.UNKNOWN)
+    rows = list(known.distinct().values_list("pk", "diagnosis"))
+    counts = [(NAMES[each], sum(found == each for _, found in rows)) for each in NAMES]
+    return Diagnosed(len(rows), [pair for pair in counts if pair[1]])
+
+
+def diagnosis_context(round_: Round, wanted: str = "") -> dict[str, Any]:
+    """Everything of templates/training/diagnosis_round.html beside what all rounds have; `wanted` is the decision whose
+    curves are shown."""
+    metrics = (round_.metrics or {}).get("decisions") or {}
+    card: Mapping[str, Any] = round_.bundle.card if round_.bundle else {}
+    judged: Mapping[str, Any] = card.get("judged") or {}
+    chosen = wanted if wanted in judged else next(iter(judged), "")
+    context: dict[str, Any] = {
+        "decisions": [
+            {
+                "name": name,
+                "patients": each["patients"],
+                "positives": each["positives"],
+                "figures": _figures(each),
+                "logistic": _figures(each["logistic"]) if "logistic" in each else None,
+            }
+            for name, each in metrics.items()
+        ],
+        "figure_names": [*FIGURES.values(), *CALIBRATION.values()],
+        "left_out": sorted((card.get("left_out") or {}).items()),
+        "notes": card.get("notes") or [],
+        "fold_counts": None,
+        "diagnoses": True,
+        "chosen": chosen,
+    }
+    if not chosen:
+        return context
+    each = judged[chosen]
+    classes = next(one["classes"] for one in card["architecture"]["decisions"] if one["name"] == chosen)
+    threshold = next(one["threshold"] for one in card["architecture"]["decisions"] if one["name"] == chosen)
+    return context | {
+        "threshold": threshold,
+        "first": NAMES[classes[0]],
+        "curve_plots": [
+            _plot("ROC", each["roc"], "share of the others suspected", "share found", diagonal=True),
+            _plot("Precision and recall", each["pr"], "recall", "precision"),
+            _plot(
+                "Calibration",
+                {
+                    "x": [bin_["promised"] for bin_ in each["reliability"]],
+                    "y": [bin_["true"] for bin_ in each["reliability"]],
+                },
+                "probability",
+                f"share with {NAMES[classes[0]]}",
+                diagonal=True,
+            ),
+        ],
+        "judged_folds": each.get("folds", []),
+        "judged_patients": [
+            {
+                "patient": one["patient"].removeprefix("p:"),
+                "truth": NAMES[classes[one["truth"]]],
+                "probability": one["probability"],
+                "suspected": one["probability"] >= threshold,
+                "right": (one["probability"] >= threshold) == (one["truth"] == 0),
+            }
+            for one in sorted(each.get("by_patient", []), key=lambda one: -one["probability"])
+        ],
+    }
+
+
+def _figures(stated: Mapping[str, Any]) -> list[Figure]:
+    return [Figure.of(name, stated.get(key)) for key, name in (FIGURES | CALIBRATION).items()]
+
+
+def _plot(title: str, points: Mapping[str, Sequence[float]], x_label: str, y_name: str, diagonal: bool = False) -> Plot:
+    bottom = HEIGHT + 70 - BOTTOM
+    x, y = scales((0, 1), (0, 1), WIDTH, bottom)
+    placed = [(x(a), y(b)) for a, b in zip(points["x"], points["y"], strict=True)]
+    line = Line("all patients", 0, " ".join(f"{a},{b}" for a, b in placed), *placed[-1])
+    guide = "Calibrated" if title == "Calibration" else "Where patients are suspected at random"
+    return Plot(
+        title=title,
+        summary=f"{title}: {y_name} against {x_label}",
+        lines=[line],
+        x_ticks=[Tick(x(value), f"{value:g}") for value in ticks(1)],
+        y_ticks=[Tick(y(value), f"{value:g}") for value in ticks(1)],
+        x_label=x_label,
+        height=HEIGHT + 70,
+        bottom=bottom,
+        guides=[Guide(x(0), y(0), x(1), y(1), guide)] if diagonal else [],
+    )
