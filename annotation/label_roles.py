@@ -23,7 +23,7 @@ _BLASTS = ("blast", "myeloblast", "bla")
 _PROMYELOCYTES = ("promyelocyte", "pmo", "abnormal promyelocyte", "atypical promyelocyte")
 _MATURE = ("lymphocyte", "neutrophil", "segmented neutrophil", "neutrophil segmented", "neutrophil (segmented)")
 # Words of what is no viable nucleated cell, in whatever combination.
-_NO_CELL = {"smudge", "smudged", "thrombocyte", "platelet", "artefact", "artifact", "debris", "background", "unidentified"}
+_NO_CELL = {"smudge", "smudged", "thrombocyte", "platelet", "artefact", "artifact", "debris", "background"}
 
 
 def guessed_role(name: str, aliases: Iterable[str] = ()) -> CellRole:
