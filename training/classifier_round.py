@@ -4,6 +4,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from training.classifier_judging import judge
 from training.classifier_lesson import HeadLesson, LabelledCell, lesson_of
 from training.classifier_settings import ClassifierSettings
 from training.classifier_target import Target
-from training.crop_features import NAME, Extractor, Stopped, features_of, read_features
+from training.crop_features import NAME, VIEWS, Extractor, Stopped, features_of, read_features, view_features
 from training.snapshot import Snapshot
 
 Tell = Callable[[dict[str, Any]], None]
@@ -31,13 +32,15 @@ def carry_out(
     out: Path,
     *,
     known: Path | None = None,
+    views: Path | None = None,
     tell: Tell = lambda event: None,
     wanted: Callable[[], bool] = lambda: True,
 ) -> dict[str, Any]:
     """Train and judge the heads of a target, and write OUT/bundle: {"bundle", "seconds", "folds", "peak_memory"}.
 
-    `known`: a file of features that need not be computed (training/crop_features.py). The same inputs give the same
-    bytes. Raises FoldsError where nothing can be learned and judged, Stopped where it is no longer `wanted`.
+    `known`: a file of features that need not be computed (training/crop_features.py); `views`: one of the features of
+    views, which is written too. The same inputs give the same bytes. Raises FoldsError where nothing can be learned
+    and judged, Stopped where it is no longer `wanted`.
     """
     begun = time.monotonic()
     lesson = lesson_of(snapshot.manifest, target, settings.folds)
@@ -46,14 +49,15 @@ def carry_out(
     for name, reason in lesson.left_out.items():
         _say(tell, f"{name} is left out: {reason}")
     features = features_of(snapshot, lesson.cells, extractor, stored, out / NAME, tell, wanted)
+    others = view_features(snapshot, lesson.cells, settings.views, extractor, views or out / VIEWS, tell, wanted)
+    taught = _Taught(features, others)
     judged, heads = [], []
     for number, head in enumerate(lesson.heads, start=1):
         _say(tell, f"Head {number} of {len(lesson.heads)}, {head.name}.")
-        own, patients = features[head.rows], np.array([lesson.cells[row].patient for row in head.rows])
-        probabilities = _of_unseen(head, own, patients, seed, wanted)
+        patients = np.array([lesson.cells[row].patient for row in head.rows])
+        probabilities = _of_unseen(head, taught, patients, seed, wanted)
         judged.append(judge(head, probabilities, lesson.cells, draws=settings.draws, seed=seed))
-        taught = head.taught
-        heads.append((head, fit_head(own[taught], head.targets[taught], None, patients[taught], seed=seed)))
+        heads.append((head, taught.head(head, head.taught, patients, seed)))
     metrics = summary_of(judged)
     folds = folds_of(judged)
     bundle = write_classifier(
@@ -106,22 +110,37 @@ def folds_of(judged: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+@dataclass(frozen=True)
+class _Taught:
+    """What heads learn from: features (n, C) of all cells, and those of each view of them."""
+
+    features: NDArray[np.float32]
+    views: Sequence[NDArray[np.float32]]
+
+    def head(self, lesson: HeadLesson, learns: NDArray[np.bool_], patients: NDArray[Any], seed: int) -> Head:
+        """Taught on those of the lesson's cells that learn (n,), and on their views: whoever is set aside to choose a
+        penalty, or judges, is so with all views, as they have their cell's patient."""
+        rows, count = lesson.rows[learns], 1 + len(self.views)
+        table = np.concatenate([each[rows] for each in (self.features, *self.views)])
+        targets, groups = np.tile(lesson.targets[learns], count), np.tile(patients[learns], count)
+        return fit_head(table, targets, None, groups, seed=seed)
+
+
 def _of_unseen(
     head: HeadLesson,
-    features: NDArray[np.float32],
+    taught: _Taught,
     patients: NDArray[Any],
     seed: int,
     wanted: Callable[[], bool],
 ) -> NDArray[np.float64]:
-    """(n, K) of each cell by a head that saw none of its patient's cells."""
+    """(n, K) of each cell, as it is, by a head that saw neither cells nor views of its patient."""
     found = np.zeros((len(head.rows), len(head.classes)))
     for fold in np.unique(head.folds):
         if not wanted():
             raise Stopped
         held = head.folds == fold
-        learns = ~held & head.taught
-        fitted: Head = fit_head(features[learns], head.targets[learns], None, patients[learns], seed=seed)
-        found[held] = fitted.probabilities(features[held])
+        fitted = taught.head(head, ~held & head.taught, patients, seed)
+        found[held] = fitted.probabilities(taught.features[head.rows[held]])
     return found
 
 

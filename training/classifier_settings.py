@@ -16,6 +16,7 @@ class ClassifierSettings:
     """Settings of heads on the features of a frozen backbone."""
 
     backbone: str = field(default="efficientnet_lite0", metadata={"note": "timm's name of what sees the crops"})
+    views: int = within(2, 0, 8, "views of each crop that heads learn from too, in other stains and from other sides")
     folds: int = within(FOLDS, 2, 60, "cross-validation by patient in so many folds, then heads on all")
     draws: int = within(DRAWS, 100, 10_000, "draws of patients for the intervals")
     threads: int = within(0, 0, 256, "CPU threads; 0: torch decides")

@@ -1,9 +1,11 @@
 """The features of a snapshot's cells: those that are known already, and the rest seen by the backbone. Free of Django.
 
 Features go from one process to the other in one file (`features.npz`): names of crops, and vectors as float16, which
-is how they are stored, so that it makes no difference who computed them.
+is how they are stored, so that it makes no difference who computed them. Those of views of a crop in other stains and
+from other sides (training/stain_augmentation.py) have files of their own: only training looks at views.
 """
 
+import hashlib
 import os
 import tempfile
 import time
@@ -18,10 +20,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from annotation.crop import cut
-from training.classifier_lesson import LabelledCell
+from training.classifier_lesson import LabelledCell, labelled_cells
 from training.snapshot import Snapshot
+from training.stain_augmentation import VERSION, view
 
 NAME = "features.npz"
+VIEWS = "views.npz"
+MOST_VIEWS = 8
 BATCH = 32
 # Between two times that what is computed is written down, for a process that goes on after this one was killed.
 SAVE_SECONDS = 20.0
@@ -84,6 +89,32 @@ def read_features(path: Path, backbone: str) -> Vectors:
         return {}
 
 
+def view_name(crop: str, number: int) -> str:
+    """The name (64 hex digits) of a crop's view, numbered from 1; 0 is the crop itself."""
+    return hashlib.sha256(f"{VERSION} {crop} {number}".encode()).hexdigest() if number else crop
+
+
+def view_features(
+    snapshot: Snapshot,
+    cells: Sequence[LabelledCell],
+    count: int,
+    extractor: Extractor,
+    keep: Path,
+    tell: Callable[[dict[str, Any]], None],
+    wanted: Callable[[], bool] = lambda: True,
+) -> list[NDArray[np.float32]]:
+    """(n, C) of n cells for each of so many views. What `keep` holds is not computed again; what it holds of cells that
+    the snapshot no longer has is dropped, so that it does not grow with every border that is moved. Raises as
+    features_of."""
+    found = [features_of(snapshot, cells, extractor, {}, keep, tell, wanted, number) for number in range(1, count + 1)]
+    held = read_features(keep, extractor.name)
+    present = {cell.crop for cell in labelled_cells(snapshot.manifest)}
+    names = {view_name(crop, number) for crop in present for number in range(1, MOST_VIEWS + 1)}
+    if held.keys() - names:
+        write_features(keep, extractor.name, {name: held[name] for name in held.keys() & names})
+    return found
+
+
 def features_of(
     snapshot: Snapshot,
     cells: Sequence[LabelledCell],
@@ -92,12 +123,15 @@ def features_of(
     keep: Path,
     tell: Callable[[dict[str, Any]], None],
     wanted: Callable[[], bool] = lambda: True,
+    number: int = 0,
 ) -> NDArray[np.float32]:
-    """(n, C) of n cells. What is not `known` is computed, written to `keep` and told of as events "features".
+    """(n, C) of n cells, or of a view of each. What is not `known` is computed, written to `keep` and told of as
+    events "features".
 
     Raises Stopped where it is no longer `wanted`, and OSError where an image cannot be read."""
     vectors = dict(known) | read_features(keep, extractor.name)
-    missing = sorted((cell for cell in cells if cell.crop not in vectors), key=lambda cell: cell.sha256)
+    named = {cell.crop: view_name(cell.crop, number) for cell in cells}
+    missing = sorted((cell for cell in cells if named[cell.crop] not in vectors), key=lambda cell: cell.sha256)
     opened = _reader(snapshot)
     begun = saved = time.monotonic()
     made: Vectors = {name: vector for name, vector in vectors.items() if name not in known}
@@ -107,8 +141,10 @@ def features_of(
             raise Stopped
         batch = missing[start : start + BATCH]
         crops = [cut(opened(cell.sha256), cell.square) for cell in batch]
+        if number:
+            crops = [_view(crop, named[cell.crop]) for crop, cell in zip(crops, batch, strict=True)]
         found = as_stored(extractor.extract(crops))
-        made |= {cell.crop: vector for cell, vector in zip(batch, found, strict=True)}
+        made |= {named[cell.crop]: vector for cell, vector in zip(batch, found, strict=True)}
         now = time.monotonic()
         done = start + len(batch)
         left = (now - begun) / done * (len(missing) - done)
@@ -117,7 +153,12 @@ def features_of(
             write_features(keep, extractor.name, made)
             saved = now
     vectors |= made
-    return np.stack([vectors[cell.crop] for cell in cells]).astype(np.float32)
+    return np.stack([vectors[named[cell.crop]] for cell in cells]).astype(np.float32)
+
+
+def _view(crop: Image.Image, name: str) -> Image.Image:
+    """Drawn by its name, so that it is the same whoever makes it, and when."""
+    return view(crop, np.random.default_rng(int(name[:16], 16)))
 
 
 def _reader(snapshot: Snapshot) -> Callable[[str], Image.Image]:

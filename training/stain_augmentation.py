@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+# Changes with what a view looks like, so that stored features of other views are never taken for these.
+VERSION = "view/1"
+
 Pixels = NDArray[np.floating[Any]]
 
 # Optical densities in red, green and blue of haematoxylin, eosin and a rest (Ruifrok and Johnston 2001): the azures of

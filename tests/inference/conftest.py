@@ -48,7 +48,7 @@ def make_classifier(tmp_path: Path, mean_colour: MeanColour) -> Callable[..., "B
         folder = tmp_path / f"made-{Bundle.objects.count()}"
         (folder / "out").mkdir(parents=True)
         snapshot = coloured_cells(folder, 6, 6, **made)
-        carry_out(snapshot, target, ClassifierSettings(draws=100), 0, mean_colour, folder / "out")
+        carry_out(snapshot, target, ClassifierSettings(draws=100, views=0), 0, mean_colour, folder / "out")
         card = json.loads((folder / "out" / "bundle" / "card.json").read_text())
         bundle = Bundle.objects.create(
             id=card["hash"][:12], study=study, kind=Kind.CLASSIFIER, target=card["target"], card=card

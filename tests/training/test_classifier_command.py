@@ -23,7 +23,8 @@ def test_labels_become_a_classifier_that_sorts_what_nobody_labelled(
     labelled_study: Study, make_field: Callable[..., list[Cell]], tmp_path: Any, no_broker: Any
 ) -> None:
     out, err = io.StringIO(), io.StringIO()
-    arguments = ["--study", labelled_study.name, "--label", "promyelocyte", "--set", "draws=100", "--seed", "3"]
+    arguments = ["--study", labelled_study.name, "--label", "promyelocyte", "--seed", "3"]
+    arguments += ["--set", "draws=100", "--set", "views=1"]
     call_command("train", "classifier", *arguments, stdout=out, stderr=err)
     found = json.loads(out.getvalue())
     assert found["auroc"]["value"] > 0.9, err.getvalue()

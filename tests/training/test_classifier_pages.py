@@ -27,7 +27,7 @@ def finished(study: Study, tmp_path: Path) -> Callable[..., Round]:
     def make(target: Target, **made: Any) -> Round:
         folder = tmp_path / f"made-{Round.objects.count()}"
         (folder / "out").mkdir(parents=True)
-        settings = ClassifierSettings(draws=100)
+        settings = ClassifierSettings(draws=100, views=0)
         result = carry_out(coloured_cells(folder, 6, 6, **made), target, settings, 0, MeanColour(), folder / "out")
         card = read_bundle(folder / "out" / "bundle").card
         fields = {"study": study, "kind": Kind.CLASSIFIER, "target": target.as_json()}

@@ -1,14 +1,16 @@
 """A classifier's round from a snapshot to its bundle: it learns what can be seen, and says so where nothing can."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.training.coloured_cells import MeanColour, coloured_cells
-from training import classifier_round, run_classifier
+from training import classifier_round, crop_features, run_classifier
 from training.bundle import read_bundle
 from training.classifier_bundle import Classifier
 from training.classifier_folds import FoldsError
@@ -19,13 +21,14 @@ from training.classifier_target import Target
 from training.crop_features import NAME, Stopped, read_features, write_features
 from training.snapshot import Snapshot
 
-QUICK = ClassifierSettings(draws=100)
+QUICK = ClassifierSettings(draws=100, views=0)
 PROMYELOCYTE = Target("Cell type", "Promyelocyte")
 
 
 def trained(snapshot: Snapshot, target: Target, out: Path, **more: Any) -> dict[str, Any]:
     out.mkdir(exist_ok=True)
-    carry_out(snapshot, target, QUICK, 0, more.pop("extractor", MeanColour()), out, **more)
+    settings = more.pop("settings", QUICK)
+    carry_out(snapshot, target, settings, 0, more.pop("extractor", MeanColour()), out, **more)
     return read_bundle(out / "bundle", "classifier").card
 
 
@@ -114,6 +117,56 @@ def test_folds_never_share_a_patient_nor_does_what_is_learned(tmp_path: Path, mo
     assert learned_from[3:] == [everybody]
 
 
+class PatientMark(MeanColour):
+    """Sees of a crop nothing but whose it is: the ground of each patient's field has a colour of its own."""
+
+    name = "patient-mark"
+
+    def extract(self, crops: Sequence[Image.Image]) -> Any:
+        return np.eye(9, dtype=np.float32)[[np.asarray(crop)[0, 0, 2] - 200 for crop in crops]]
+
+
+def test_a_patient_s_mark_tells_nothing_also_through_views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crop_features, "view", lambda crop, rng: crop)
+    snapshot = coloured_cells(tmp_path, each=4)
+    for image in snapshot.images:
+        for border in image["borders"]:
+            border["choices"] = {"Cell type": ["Promyelocyte" if image["fold"] % 2 else "Myeloblast"]}
+    learned_from: list[list[str]] = []
+    fitted = classifier_round.fit_head
+
+    def watched(features: Any, targets: Any, weights: Any, groups: Any, *, seed: int) -> Any:
+        # A mark, one patient: views are those of their own cells.
+        assert {(mark, group) for mark, group in zip(features.argmax(axis=1), groups, strict=True)} == {
+            (int(group.removeprefix("p:P")), group) for group in groups
+        }
+        learned_from.append(sorted(groups))
+        return fitted(features, targets, weights, groups, seed=seed)
+
+    monkeypatch.setattr(classifier_round, "fit_head", watched)
+    settings = ClassifierSettings(draws=100, views=2)
+    card = trained(snapshot, PROMYELOCYTE, tmp_path / "out", settings=settings, extractor=PatientMark())
+    assert card["metrics"]["auroc"]["value"] < 0.6
+    for fold in (0, 1, 2):
+        own = [f"p:P{number}" for number in range(9) if number % 3 != fold]
+        assert learned_from[fold] == sorted(own * 4 * 3)
+
+
+def test_views_are_seen_once_and_heads_learn_from_them(tmp_path: Path) -> None:
+    snapshot, eye = coloured_cells(tmp_path, patients=6, each=4), MeanColour()
+    settings, views = ClassifierSettings(draws=100, views=1), tmp_path / "views.npz"
+    write_features(views, eye.name, {"0" * 64: np.ones(3, dtype=np.float16)})
+    first = trained(snapshot, PROMYELOCYTE, tmp_path / "first", settings=settings, extractor=eye, views=views)
+    assert eye.seen == 2 * 24 and len(read_features(views, eye.name)) == 24
+    known = tmp_path / "first" / NAME
+    again = {"settings": settings, "extractor": eye, "views": views, "known": known}
+    assert trained(snapshot, PROMYELOCYTE, tmp_path / "second", **again) == first and eye.seen == 2 * 24
+    # What lies about is only views: cells as they are are stored elsewhere.
+    assert not read_features(known, eye.name).keys() & read_features(views, eye.name).keys()
+    without = trained(snapshot, PROMYELOCYTE, tmp_path / "third", known=known, extractor=eye)
+    assert without["hash"] != first["hash"]
+
+
 def test_cells_that_were_picked_learn_and_are_in_no_share(tmp_path: Path) -> None:
     snapshot = coloured_cells(tmp_path)
     snapshot.images[0]["sample"] = "extra"
@@ -161,7 +214,7 @@ def test_the_same_gives_the_same_bytes_whoever_computed_the_features(tmp_path: P
 def test_the_command_is_done_once_and_goes_on_after_a_kill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     snapshot, out, eye = coloured_cells(tmp_path, patients=6, each=8), tmp_path / "out", MeanColour()
     arguments = [str(snapshot.folder), str(out), "--group", "Cell type", "--label", "Promyelocyte", "--set"]
-    arguments += ["draws=100"]
+    arguments += ["draws=100", "--set", "views=0"]
     assert run_classifier.main(arguments, extractor=lambda settings: eye) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["bundle"] == read_bundle(out / "bundle").id and len(said["folds"]) == 3
