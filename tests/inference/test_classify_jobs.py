@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from annotation.models import Cell, Label, LabelGroup, Membership, Role, Study
+from annotation.models import Cell, CellReading, Label, LabelGroup, Membership, Reader, Reading, Role, Study
 from inference.classify_jobs import ask, work
 from inference.models import CellProbability, ClassifyJob
 from tests.labelled_cells import BLUE, RED
@@ -125,6 +125,16 @@ def test_the_table_names_files_to_admins_alone(
     others = table(client_of(annotator), study)
     assert {row["image"] for row in others} == {cells[0].image.name, cells[3].image.name}
     assert [row["probability"] for row in others] == [row["probability"] for row in rows]
+
+
+def test_who_reads_without_a_model_gets_a_table_without_those_cells(
+    study: Study, classified: ClassifyJob, cells: list[Cell], annotator: User, admin: User, client_of: Any
+) -> None:
+    reading = Reading.objects.create(study=study, name="Blind", blind=True, hides_model=True, asked_by=admin)
+    reader = Reader.objects.create(reading=reading, user=annotator)
+    CellReading.objects.create(reader=reader, cell=cells[0], place=1)
+    assert {row["cell"] for row in table(client_of(annotator), study)} == {str(each.pk) for each in cells[1:]}
+    assert len(table(client_of(admin), study)) == 8
 
 
 def test_only_the_last_table_is_kept(
