@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils import timezone
+
 from annotation.label_roles import CellRole
 from annotation.models import Patient
 from inference.models import PatientDiagnosis
@@ -38,7 +40,7 @@ def diagnosis_json(patient: Patient | None) -> dict[str, Any]:
         "speaking": said["speaking"],
         "speak_for": decisions[0]["decision"].partition(" vs ")[0] if decisions else "",
         "cells": said["counts"]["cells"],
-        "made_at": kept.made_at.isoformat(timespec="seconds"),
+        "made_at": f"{timezone.localtime(kept.made_at):%Y-%m-%d %H:%M %Z}",
     }
     outdated = in_use != {bundle["id"] for bundle in kept.bundles}
     reasons = [said["reason"] or "", OTHER_BUNDLES if outdated else ""]
