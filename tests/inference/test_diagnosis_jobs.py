@@ -16,8 +16,11 @@ from inference.case_report_pdf import Signatures, case_report_pdf
 from inference.diagnosis import Diagnosed, DiagnosisProblem, Pass, Said
 from inference.diagnosis_jobs import AlreadyDiagnosing, ask, described, work
 from inference.models import DiagnosisJob, PatientDiagnosis
+from tests.inference.test_diagnosis import ensemble, taught, train
+from tests.training.coloured_cells import MeanColour
 from training.models import Bundle, JobState, Kind
 
+__all__ = ["ensemble", "taught", "train"]
 pytestmark = pytest.mark.django_db
 RED, BLUE = (170, 60, 80), (70, 60, 170)
 JUDGED = {"auroc": {"value": 0.961, "low": 0.91, "high": 0.99}, "patients": 82}
@@ -104,6 +107,20 @@ def test_what_bundles_suspect_comes_into_the_report(
     assert case_report_pdf(content, Signatures()).startswith(b"%PDF")
     Bundle.objects.update(in_use=False)
     assert "no longer in use" in diagnosis_json(patient)["reason"]
+
+
+def test_a_trained_bundle_in_use_speaks_in_the_report(
+    taught: Study, ensemble: Bundle, mean_colour: MeanColour, reviewer: User, no_broker: list[Any]
+):
+    Bundle.objects.filter(pk=ensemble.pk).update(in_use=True)
+    assert work(ask(taught, reviewer), extractor=lambda _: mean_colour) == 12
+    found = case_content(Case(taught, patient=Patient.objects.get(study=taught, code="P0")))["diagnosis"]
+    (decision,) = found["decisions"]
+    assert decision["decision"] == "APL vs non-APL AML" and decision["unseen"]
+    assert found["suspected"] == "Suspected: APL" and found["cells"] == 5
+    assert [each["name"] for each in found["ratios"]] == ["Myeloblast", "Promyelocyte", "Auer rod"]
+    assert "AUROC" in found["bundles"][0]["validated"] and found["reason"] == ""
+    assert found["speaking"] == [], "MILLIE says which cells speak"
 
 
 def test_one_patient_may_be_asked_about(study: Study, patient: Patient, bundle: Bundle, diagnosing: dict[str, Any]):
