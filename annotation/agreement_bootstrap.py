@@ -2,6 +2,7 @@
 alike, and to draw them one by one would make every interval too narrow. Pure; numpy."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,7 @@ class Resampling:
         """groups: (n,) the group of each cell, 0..G-1, every one of them there."""
         self._groups = groups
         self.number = int(groups.max()) + 1 if len(groups) else 0
-        rng = np.random.default_rng(seed)
-        drawn = rng.integers(0, max(self.number, 1), (draws, self.number)) if self.number >= LEAST_GROUPS else None
-        self._weights = None if drawn is None else np.stack([np.bincount(row, minlength=self.number) for row in drawn])
+        self._weights = _weights(self.number, draws, seed) if self.number >= LEAST_GROUPS else None
 
     def interval(
         self, figure: Callable[[Sums], NDArray[np.float64]], per_cell: NDArray[np.floating]
@@ -50,3 +49,11 @@ class Resampling:
             return None
         low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return float(low), float(high)
+
+
+# All figures of a page ask for the same draws.
+@lru_cache(maxsize=4)
+def _weights(number: int, draws: int, seed: int) -> NDArray[np.float32]:
+    """(draws, number) how often each group is drawn."""
+    drawn = np.random.default_rng(seed).integers(0, number, (draws, number))
+    return np.stack([np.bincount(row, minlength=number) for row in drawn]).astype(np.float32)

@@ -58,7 +58,8 @@ def others_present(image: SmearImage, user: Any, *, leaving: bool = False) -> li
 
 
 def news(image: SmearImage, user: Any, since: int) -> News:
-    """What changed after the revision `since`: no query where nothing did, else four at most.
+    """What changed after the revision `since`: no query where nothing did, else seven, and a few more where there are
+    rules of which label counts.
 
     Read the image first: what is committed in between is told twice, by this and by the next, and never missed.
     """
