@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 
 from annotation.models import CellLabel, Label, Study
@@ -49,10 +49,14 @@ def model_disputes(study: Study, viewer: int, of: Label | None) -> Rows:
     """
     said = CellLabel.objects.filter(shown_labels(study, viewer)).order_by()
     if of is None:
-        # No condition on labels beyond this one: to check it on a million rows takes longer than to join them.
-        chosen = said.filter(cell=OuterRef("cell"), label=OuterRef("label"))
-        rows = CellProbability.objects.filter(shown_probabilities(viewer), Exists(chosen)).order_by()
-        return rows.annotate(figure=1.0 - F("probability")).values("cell", "figure")
+        # Label by label, each by its index: to read a million probabilities for tens of thousands of labels takes twice
+        # as long. Of a label on which no model has spoken the figure is null.
+        told = CellProbability.objects.filter(
+            shown_probabilities(viewer), cell=OuterRef("cell"), label=OuterRef("label")
+        )
+        own = list(Label.objects.filter(group__study=study).values_list("pk", flat=True))
+        figure = 1.0 - Subquery(told.order_by().values("probability")[:1])
+        return said.filter(label__in=own).annotate(figure=figure).values("cell", "figure")
     # Labels by their ids, which tell the database how many rows to expect.
     group = Label.objects.filter(group__study=study) if of.group.multiple else Label.objects.filter(group=of.group_id)
     spoken = said.filter(label__in=list(group.values_list("pk", flat=True)))
