@@ -41,6 +41,8 @@ AGAIN_AFTER, AGAIN_AT_ONCE = timedelta(seconds=60), 50
 AFTER_FAILURE = timedelta(minutes=10)
 # After so long a pass lets what else waits for its worker go first.
 TURN_SECONDS = 20.0
+# By this process's clock: when cells that changed are looked for again.
+_look_again_at = 0.0
 
 
 def launch(study: Study, user: Any = None) -> ImageQualityJob:
@@ -63,7 +65,10 @@ def look() -> None:
         Exists(unjudged().filter(study=OuterRef("pk"))), ~Exists(jobs.filter(state__in=LIVE)), ~Exists(ended_badly)
     ):
         launch(study)
-    look_again()
+    global _look_again_at
+    if time.monotonic() >= _look_again_at:
+        _look_again_at = time.monotonic() + AGAIN_AFTER.total_seconds()
+        look_again()
 
 
 def unjudged() -> QuerySet[SmearImage]:
