@@ -55,8 +55,8 @@ def model_disputes(study: Study, viewer: int, of: Label | None) -> Rows:
             shown_probabilities(viewer), cell=OuterRef("cell"), label=OuterRef("label")
         )
         own = list(Label.objects.filter(group__study=study).values_list("pk", flat=True))
-        figure = 1.0 - Subquery(told.order_by().values("probability")[:1])
-        return said.filter(label__in=own).annotate(figure=figure).values("cell", "figure")
+        probability = Subquery(told.order_by().values("probability")[:1])
+        return said.filter(label__in=own).annotate(figure=1.0 - probability).values("cell", "figure")
     # Labels by their ids, which tell the database how many rows to expect.
     group = Label.objects.filter(group__study=study) if of.group.multiple else Label.objects.filter(group=of.group_id)
     spoken = said.filter(label__in=list(group.values_list("pk", flat=True)))
