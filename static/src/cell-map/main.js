@@ -77,7 +77,7 @@ function showStand() {
     nothing.querySelector("h2").textContent = making ? "The map is being made" : "No map yet";
     nothing.querySelector("p").textContent =
       "It lays out the study's cells by what they look like to a model: what lies together looks alike. " +
-      "Of 10,000 cells it takes about a minute, of 100,000 some minutes, and longer where no model has looked at them yet.";
+      "Making it takes a minute or some, and longer where no model has looked at the cells yet.";
   }
   element("map-words").textContent = !stand?.map
     ? ""
