@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import Count, F
 
 from annotation.formats.records import plain_text
+from annotation.label_roles import CellRole
 from annotation.models import Adjudication, CellLabel, Label, LabelGroup, Study
 
 # As many as a name, a description and a list of further names hold.
@@ -56,6 +57,8 @@ class LabelEdit:
     colour: str
     counted: bool
     aliases: Sequence[str]
+    # What it stands for in a diagnosis, "" for what its name says; None leaves it as it is.
+    role: str | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,7 @@ class Draft:
                     _rename(label, each.name, each.aliases)
                     label.description, label.key = each.description.strip(), each.key.strip()
                     label.colour, label.counted = each.colour.casefold(), each.counted
+                    label.role = label.role if each.role is None else each.role
             for name in edit.added:
                 self.add_label(group, name)
 
@@ -238,6 +242,8 @@ class Draft:
             yield f"The colour of {label.name} is not one such as #4477aa."
         if len(label.description) > _TEXT:
             yield f"The description of {label.name} has more than {_TEXT:,} characters."
+        if label.role and label.role not in CellRole.values:
+            yield f"{label.name} stands for nothing that is called {label.role!r}."
 
     # --- keeping it ---
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from annotation.access import study_for
 from annotation.contradictions import contradictions
+from annotation.label_roles import CellRole, guessed_role
 from annotation.models import Role, Study
 from annotation.scheme_draft import KEYS, Draft, GroupEdit, LabelEdit, SchemeError
 from annotation.views.study_page import study_context
@@ -102,6 +103,7 @@ def _edits(sent: QueryDict) -> list[GroupEdit]:
                     colour=sent.get(f"colour-{label}", ""),
                     counted=f"counted-{label}" in sent,
                     aliases=sent.get(f"aliases-{label}", "").split(","),
+                    role=sent.get(f"role-{label}"),
                 )
                 for label in _numbers(sent.getlist(f"labels-{group}"))
             ],
@@ -121,6 +123,7 @@ def _page(request: HttpRequest, study: Study, draft: Draft, status: int = 200) -
         "new_group": request.POST.get("new-group", ""),
         "seen": draft.fingerprint,
         "keys": KEYS,
+        "roles": CellRole.choices,
         "contradictions": len(contradictions(study)) if request.method == "GET" else 0,
     }
     return render(request, "annotation/scheme.html", context, status=status)
@@ -142,4 +145,5 @@ def _label_row(draft: Draft, label: Any) -> dict[str, Any]:
         "aliases": ", ".join(label.aliases),
         "cells": draft.cells.get(label.pk, 0),
         "used": label.pk in draft.used,
+        "guessed": guessed_role(label.name, label.aliases).label,
     }

@@ -156,6 +156,21 @@ def test_a_label_is_renamed_described_coloured_keyed_and_uncounted(study: Study,
     assert not one.counted and one.aliases == ["MMZ", "juvenile", "Metamyelocyte"]
 
 
+def test_what_a_label_stands_for_is_chosen_or_left_to_its_name(study: Study, save: Any):
+    one = label(study, "Metamyelocyte")
+    assert "saved" in save(**{f"role-{one.pk}": "promyelocyte"})
+    one.refresh_from_db()
+    assert one.stands_for == "promyelocyte"
+    # A page that knows no such field changes nothing.
+    assert "saved" in save(**{f"key-{one.pk}": ""})
+    one.refresh_from_db()
+    assert one.role == "promyelocyte"
+    assert "stands for nothing that is called" in save(status=400, **{f"role-{one.pk}": "king"})
+    assert "saved" in save(**{f"role-{one.pk}": ""})
+    one.refresh_from_db()
+    assert one.stands_for == "other"
+
+
 def test_labels_and_groups_are_added(study: Study, save: Any):
     save(**{f"new-label-{group(study).pk}": "Mast cell", "new-group": "Quality", "new-group-multiple": "many"})
     new = label(study, "Mast cell")
