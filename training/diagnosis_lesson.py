@@ -137,7 +137,7 @@ def _classes(manifest: Mapping[str, Any], cells: Sequence[LabelledCell]) -> Cell
     place = {name: number for number, name in enumerate(names)}
     said = np.array([place.get(next(iter(cell.labels.get(group, ())), ""), -1) for cell in cells], dtype=np.int64)
     labelled = np.flatnonzero(said >= 0)
-    learned = classes_of(said[labelled], [cells[row].patient for row in labelled], LEAST_PATIENTS)
+    learned = classes_of(said[labelled], [cells[row].patient for row in labelled.tolist()], LEAST_PATIENTS)
     if len(learned) < 2:
         return None
     renumbered = {number: new for new, number in enumerate(learned)}

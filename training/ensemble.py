@@ -69,7 +69,8 @@ def drawn_images(
     """Ratios (n, R), classes (n,) and weights (n,) of images drawn of each patient's reading, and the roles. The
     diagnoses weigh alike, whichever has more patients."""
     chance = np.random.default_rng(seed)
-    tables, wanted, roles = [], [], ()
+    tables, wanted = [], []
+    roles: tuple[str, ...] = ()
     for reading, target in zip(readings, targets.tolist(), strict=True):
         count = len(reading.types)
         draws = chance.multinomial(CELLS, np.full(count, 1 / count), size=IMAGES).astype(np.float64)

@@ -112,7 +112,7 @@ def fit_mil(
     from torch import nn
 
     mean, turn = _directions(np.concatenate([cells for cells, _ in bags]))
-    shown = [[(cells - mean) @ turn for cells, _ in bags]]
+    shown: list[list[Features]] = [[(cells - mean) @ turn for cells, _ in bags]]
     shown += [[(cells - mean) @ turn for cells in view] for view in views]
     weights = [weight for _, weight in bags]
     wanted = torch.tensor(targets)
@@ -167,7 +167,7 @@ def _drawn(
     cells = np.zeros((count, BAG, width), np.float32)
     weight, there = np.zeros((count, BAG), np.float32), np.zeros((count, BAG), np.float32)
     for number, own in enumerate(weights):
-        seen = shown[chance.integers(len(shown))][number]
+        seen = shown[int(chance.integers(len(shown)))][number]
         size = min(BAG, max(1, round(_SEEN * len(own))))
         rows = chance.choice(len(own), size, replace=False)
         cells[number, :size], weight[number, :size], there[number, :size] = seen[rows], own[rows], 1
