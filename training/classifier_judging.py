@@ -56,7 +56,7 @@ def judge(
     extra = np.array([cell.extra for cell in own])
     names = (*lesson.classes, *lesson.untaught)
     predicted = (
-        (probabilities[:, 1] >= DECIDED_FROM).astype(int) if lesson.of_one_label else probabilities.argmax(axis=1)
+        (probabilities[:, 1] >= DECIDED_FROM).astype(int) if lesson.of_one_label else decided(lesson, probabilities)
     )
     shown = [1] if lesson.of_one_label else list(range(len(lesson.classes)))
     classes = [
@@ -79,6 +79,18 @@ def judge(
         "judged": [names[number] for number in judged],
         "metrics": _of_all(lesson, probabilities, predicted, patients, judged, draws, seed),
     }
+
+
+def decided(lesson: HeadLesson, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(n,) the class of each cell, as if rare classes were less rare: the largest of its probabilities over the root of
+    the class's share among the cells that taught its head. The likeliest class alone is hardly ever a rare one: on
+    apl-patients that cost 0.05 of macro F1. Probabilities stay as they are."""
+    found = np.zeros(len(probabilities), dtype=np.int64)
+    for fold in np.unique(lesson.folds):
+        held = lesson.folds == fold
+        counts = np.bincount(lesson.targets[~held & lesson.taught], minlength=probabilities.shape[1])
+        found[held] = (probabilities[held] / np.sqrt(np.maximum(counts, 1))).argmax(axis=1)
+    return found
 
 
 def _of_class(

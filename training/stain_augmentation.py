@@ -3,6 +3,11 @@
 Strong on purpose: what a network says of a cell must hold for patients whose smears look unlike all that it was taught
 on. Pure: numpy and Pillow, neither rows nor tensors. All chance comes from the generator given, so that a view is
 named by a crop and a seed.
+
+Tried on apl-patients (21 Nov 2026), AUROC of promyelocytes and of blasts with no view beside each crop, one, and two:
+on inner folds of the training patients 0.887 and 0.967, 0.892 and 0.969, 0.893 and 0.969; taught on the half of the
+patients with one colour of light and judged on the other, both ways, 0.891 and 0.948, 0.900 and 0.956, 0.906 and
+0.959. Judging the mean over two views and the crop gained 0.001, for three times the work.
 """
 
 import io

@@ -14,7 +14,8 @@ from training import classifier_round, crop_features, run_classifier
 from training.bundle import read_bundle
 from training.classifier_bundle import Classifier
 from training.classifier_folds import FoldsError
-from training.classifier_lesson import lesson_of
+from training.classifier_judging import decided
+from training.classifier_lesson import HeadLesson, lesson_of
 from training.classifier_round import carry_out
 from training.classifier_settings import ClassifierSettings
 from training.classifier_target import Target
@@ -115,6 +116,16 @@ def test_folds_never_share_a_patient_nor_does_what_is_learned(tmp_path: Path, mo
     for fold, seen in zip((0, 1, 2), learned_from, strict=False):
         assert seen == {patient for patient in everybody if fold_of[patient] != fold}
     assert learned_from[3:] == [everybody]
+
+
+def test_a_rare_class_is_decided_for_where_it_is_nearly_as_likely() -> None:
+    # Nine common cells and one rare one a fold teach: 3 to 1, by the root.
+    targets = np.array(([0] * 9 + [1]) * 2)
+    lesson = HeadLesson("Cell type", ("Common", "Rare"), (), np.arange(20), targets, np.repeat([0, 1], 10))
+    chance = np.tile([0.7, 0.3], (20, 1))
+    chance[3] = [0.8, 0.2]
+    found = decided(lesson, chance)
+    assert found[3] == 0 and found.sum() == 19
 
 
 class PatientMark(MeanColour):
