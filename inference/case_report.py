@@ -91,6 +91,7 @@ def case_content(case: Case, viewer_id: int | None = None) -> dict[str, Any]:
     cells = [cell for image in counting for cell in own[image.pk]]
     whole = differential(types, map(said, cells))
     suspected = diagnosis_json(case.patient)
+    told = [_image_json(image, image in counting, types, own[image.pk], said, places) for image in images]
     return {
         "schema": SCHEMA,
         "notice": NOTICE,
@@ -105,7 +106,8 @@ def case_content(case: Case, viewer_id: int | None = None) -> dict[str, Any]:
         "differential": differential_json(whole),
         "counter": {"goal": GOAL, "counted": whole.counted, "left": whole.left_to_goal},
         "review": _review(whole, counting, own, choices),
-        "images": [_image_json(image, image in counting, types, own[image.pk], said, places) for image in images],
+        "warnings": _warnings([image for image in told if not image["left_out"]]),
+        "images": told,
         "cells": _shown_cells(case.study, cells, choices, labels, suspected),
     }
 
@@ -289,6 +291,20 @@ def _shown_cells(
         for each in shown
         if each.cell in squares
     ]
+
+
+def _warnings(counted: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is to be known of the images that are counted on, in sentences."""
+    verdicts = [image["quality"]["verdict"] for image in counted if image["quality"]]
+    outside = sum(image["outside"] for image in counted)
+    found = []
+    for verdict, words in (("bad", "poor"), ("doubtful", "doubtful")):
+        number = verdicts.count(verdict)
+        if number:
+            found.append(f"{number:,} of {len(counted):,} images counted on {'is' if number == 1 else 'are'} {words}.")
+    if outside:
+        found.append(f"{_count(outside, 'cell lies', 'cells lie')} where an image is not good to count on.")
+    return found
 
 
 def _outside(quality: ImageQuality, places: Sequence[Place]) -> int:

@@ -171,6 +171,7 @@ def _differential(content: dict[str, Any]) -> list[Flowable]:
     return [
         _text("Differential count", _HEAD),
         _text(f"{counted} {words}"),
+        *(_text(f"Note: {each}") for each in content["warnings"]),
         Spacer(1, 2 * mm),
         _table(["Cell type", "Cells", "Share", "95 % interval"], rows, (84, 25, 25, 40)),
         _text(f"{beside} Intervals are Wilson's.", _SMALL),

@@ -161,7 +161,12 @@ def test_poor_images_are_said(case: Case, annotator: User, client_of: Any):
     assert first["quality"] == {"verdict": "bad", "reason": "The image is out of focus."} and first["outside"] == 0
     # Cells lie at 20, 50, 80 and 110 px of the row.
     ImageQuality.objects.update(tiles=[[0, 0, 65, 40, "optimal"], [65, 0, 65, 40, "blurred"]])
-    assert case_content(case)["images"][0]["outside"] == 2
+    content = case_content(case)
+    assert content["images"][0]["outside"] == 2
+    assert content["warnings"] == [
+        "1 of 2 images counted on is poor.",
+        "2 cells lie where an image is not good to count on.",
+    ]
     page = page_of(client_of(annotator), case)
     assert "The image is out of focus." in page
     assert "2 of its cells lie where it is too dense, too thin or out of focus." in page
