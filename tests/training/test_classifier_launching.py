@@ -212,3 +212,5 @@ def test_the_command_is_told_what_is_known_of_the_cells(labelled_study: Study, t
     assert command[1:3] == ["-m", "training.run_classifier"]
     assert command[command.index("--label") + 1] == "Promyelocyte"
     assert command[command.index("--features") + 1] == str(round_.folder / KNOWN)
+    # Of the study, and no round: the next one looks at the same views.
+    assert Path(command[command.index("--views") + 1]).parent == round_.folder.parent
