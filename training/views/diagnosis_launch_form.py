@@ -8,7 +8,7 @@ from training.decisions import USUAL
 from training.diagnosis_settings import POOLINGS, resolve_diagnosis_settings
 from training.models import Kind
 from training.selection import ALL, Selection
-from training.views.round_form import RoundForm
+from training.views.round_form import UNTOUCHED, RoundForm
 
 _POOLING_WORDS = {
     "cells": "Likely blasts and promyelocytes count most",
@@ -62,6 +62,13 @@ class DiagnosisLaunchForm(RoundForm):
             del self.fields["pooling"]
         codes = Patient.objects.filter(study=study, images__cells__isnull=False).distinct()
         self.offer("patients", [(code, code) for code in codes.values_list("code", flat=True)])
+
+    @property
+    def more_is_used(self) -> bool:
+        pooling = self["pooling"].value() if "pooling" in self.fields else None
+        untouched = pooling in (None, "", self.base_fields["pooling"].initial)
+        rest = [field for field in self.more if field.name != "pooling"]
+        return not untouched or any(field.errors or field.value() not in UNTOUCHED for field in rest)
 
     def check_settings(self) -> None:
         resolve_diagnosis_settings(self.kind, self.settings())

@@ -7,11 +7,11 @@ from typing import Any
 from annotation.models import Cell, Diagnosis, Patient, Study
 from training.decisions import NAMES
 from training.models import Round
-from training.views.classifier_page import FIGURES, Figure
+from training.views.classifier_page import Figure
 from training.views.plot import BOTTOM, HEIGHT, WIDTH, Guide, Line, Plot, Tick, scales, ticks
 
-# Beside those of cells: the mean squared distance of probabilities from the truth, and what they promise over it.
-CALIBRATION = {"brier": "Brier score", "promised": "Promised / true"}
+# As many as fit beside each other. The last is the mean squared distance of probabilities from the truth.
+FIGURES = {"auroc": "AUROC", "auprc": "AUPRC", "precision": "Precision", "recall": "Recall", "brier": "Brier score"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def diagnosis_context(round_: Round, wanted: str = "") -> dict[str, Any]:
             }
             for name, each in metrics.items()
         ],
-        "figure_names": [*FIGURES.values(), *CALIBRATION.values()],
+        "figure_names": list(FIGURES.values()),
         "left_out": sorted((card.get("left_out") or {}).items()),
         "notes": card.get("notes") or [],
         "fold_counts": None,
@@ -93,7 +93,7 @@ def diagnosis_context(round_: Round, wanted: str = "") -> dict[str, Any]:
 
 
 def _figures(stated: Mapping[str, Any]) -> list[Figure]:
-    return [Figure.of(name, stated.get(key)) for key, name in (FIGURES | CALIBRATION).items()]
+    return [Figure.of(name, stated.get(key)) for key, name in FIGURES.items()]
 
 
 def _plot(title: str, points: Mapping[str, Sequence[float]], x_label: str, y_name: str, diagonal: bool = False) -> Plot:
