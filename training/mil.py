@@ -112,8 +112,8 @@ def fit_mil(
     from torch import nn
 
     mean, turn = _directions(np.concatenate([cells for cells, _ in bags]))
-    shown: list[list[Features]] = [[(cells - mean) @ turn for cells, _ in bags]]
-    shown += [[(cells - mean) @ turn for cells in view] for view in views]
+    shown = [[_turned(cells, mean, turn) for cells, _ in bags]]
+    shown += [[_turned(cells, mean, turn) for cells in view] for view in views]
     weights = [weight for _, weight in bags]
     wanted = torch.tensor(targets)
     counts = np.bincount(targets, minlength=classes)
@@ -157,6 +157,10 @@ def _directions(cells: Features) -> tuple[Features, Features]:
     kept = vectors[:, np.argsort(-values)[: min(DIRECTIONS, len(cells))]]
     turn = kept * (_SPREAD / np.sqrt(max(values.sum(), 1e-12)))
     return mean, turn.astype(np.float32)
+
+
+def _turned(cells: Features, mean: Features, turn: Features) -> Features:
+    return np.asarray((cells - mean) @ turn, dtype=np.float32)
 
 
 def _drawn(
