@@ -130,10 +130,13 @@ def test_everything_by_keyboard(cells: list[Cell], annotator: User, gallery: Any
     assert labels()["Myelocyte", "anna"] == 1
 
 
-def test_jump_to_the_cell_in_its_field(cells: list[Cell], annotator: User, gallery: Any) -> None:
+def test_look_at_a_cell_in_large_and_in_its_field(cells: list[Cell], annotator: User, gallery: Any) -> None:
     page = gallery(annotator)
     page.known()
-    page.click(7)
+    x, y = page.middle(page.tile(7))
+    page.page.mouse.dblclick(x, y)
+    expect(page.page.get_by_role("dialog")).to_contain_text("6.0 × 6.0 µm")
+    page.press("Escape")
     page.press("g")
     editor = EditorPage(page.page)
     expect(editor.page).to_have_url(re.compile(rf"/images/{cells[7].image_id}/#cell-{cells[7].pk}$"))

@@ -14,7 +14,7 @@ const IN_DIALOG = [
 const GOING = GALLERY_KEYS.filter(([, , , group]) => group === "Going").map(([command]) => command);
 
 /** Listen for keys: `commands` by name take the event, `label(label)` sets one; Escape leads from a field to `grid`. */
-export function listen({ bindings, scheme, commands, enlarged, label, grid }) {
+export function listen({ bindings, scheme, commands, large, label, grid }) {
   function commandOf(key, event) {
     const command = bindings.commandOf(key);
     if (command || !event.shiftKey) return command;
@@ -24,7 +24,7 @@ export function listen({ bindings, scheme, commands, enlarged, label, grid }) {
 
   addEventListener("keydown", (event) => {
     const { target } = event;
-    if (event.isComposing || event.altKey || (document.querySelector("dialog:modal") && !enlarged.open)) return;
+    if (event.isComposing || event.altKey || (document.querySelector("dialog:modal") && !large.open)) return;
     if (target.matches(OF_FIELDS)) {
       if (event.key === "Escape") grid.focus();
       return;
@@ -38,7 +38,7 @@ export function listen({ bindings, scheme, commands, enlarged, label, grid }) {
       return;
     }
     const command = commandOf(key, event);
-    if (!command || (enlarged.open && !IN_DIALOG.includes(command))) return;
+    if (!command || (large.open && !IN_DIALOG.includes(command))) return;
     event.preventDefault();
     commands[command](event);
   });

@@ -2,21 +2,21 @@
 import { KeyBindings } from "../editor/keys/key-bindings.js";
 import { Hints, Notices, SaveStatus } from "../editor/notices.js";
 import { Selection } from "../editor/cells/selection.js";
-import { make } from "../editor/make.js";
 import { Connection } from "../editor/sync/connection.js";
 import { Journal } from "../editor/sync/journal.js";
 import { Outbox } from "../editor/sync/outbox.js";
 import { SignIn } from "../editor/sync/sign-in.js";
-import { Why } from "../why/why.js";
 import { Certainty } from "./certainty.js";
+import { number, showLength, showModels } from "./counted.js";
 import { Filters } from "./filters.js";
 import { GALLERY_KEYS } from "./gallery-keys.js";
 import { GalleryScheme } from "./gallery-scheme.js";
 import { Grid } from "./grid.js";
 import { listen, showHelp } from "./keyboard.js";
 import { Labelling } from "./labelling.js";
-import { cropUrl, Enlarged, jumpUrl, Loupe } from "./loupe.js";
-import { Measures, sortByChosenMeasure } from "./measures.js";
+import { LargeView } from "./large-view.js";
+import { jumpUrl, Loupe } from "./loupe.js";
+import { sortByChosenMeasure } from "./measures.js";
 import { News } from "./news.js";
 import { Order } from "./order.js";
 import { Picking } from "./picking.js";
@@ -34,7 +34,6 @@ const element = (id) => document.getElementById(id);
 const page = element("gallery");
 const setup = JSON.parse(element("gallery-setup").textContent);
 const address = (name, id) => page.dataset[name].replace("/0/", `/${id}/`);
-const number = (value) => value.toLocaleString("en").replaceAll(",", "\u202f");
 
 const notices = new Notices(element("notices"));
 const hints = new Hints(element("hint"));
@@ -62,16 +61,8 @@ const rail = new Rail(element("classes"), scheme, {
   keyOf: (command) => bindings.keysOf(command)[0] ?? "",
 });
 const certainty = new Certainty(element("certainty"), (value) => labelling.certain(chosen(), value));
-const crops = page.dataset.cropUrl;
-const loupe = new Loupe(element("loupe"), { cells, scheme, crops });
-const enlarged = new Enlarged(element("enlarged"), { cells, scheme, crops, images: page.dataset.imageUrl });
-const why = new Why(element("why"), element("why-picture"), {
-  connection,
-  url: page.dataset.whyUrl,
-  cropOf: (cell) => cropUrl(crops, cell),
-});
-element("enlarged").addEventListener("close", () => why.show(null));
-const measures = new Measures(element("measures"), { connection, url: page.dataset.measuresUrl });
+const loupe = new Loupe(element("loupe"), { cells, scheme, crops: page.dataset.cropUrl });
+const large = new LargeView({ cells, grid, scheme, connection, urls: page.dataset });
 sortByChosenMeasure(element("gallery-form"));
 const news = new News(connection, page.dataset);
 const size = new TileSize(element("gallery-size"), page.dataset.user);
@@ -115,23 +106,12 @@ async function show() {
     selection.only();
     grid.show(order);
     element("gallery-resort").hidden = true;
-    shown(order);
+    showLength(order.length, filters.isFiltered);
   } catch (error) {
     notices.show("order", "The cells cannot be fetched.", error.message, [["Try again", show]], "error");
   }
   page.dataset.ready = "true";
   count();
-}
-
-function shown(order) {
-  element("gallery-count").textContent = order.length === 1 ? "1 cell" : `${number(order.length)} cells`;
-  const nothing = element("gallery-nothing");
-  nothing.hidden = order.length > 0;
-  const [title, words] = filters.isFiltered
-    ? ["No cell matches", "No cell is all of what was asked for."]
-    : ["No cells yet", "The gallery shows the cells whose borders somebody has drawn or accepted in the editor."];
-  nothing.querySelector("h2").textContent = title;
-  nothing.querySelector("p").textContent = words;
 }
 
 /** Sort anew what is below the view: nothing moves under the hand. */
@@ -143,7 +123,7 @@ async function sortBelow() {
   element("gallery-resort").hidden = order.equals(before);
   if (joined.equals(before)) return;
   grid.show(joined, { stay: true });
-  shown(joined);
+  showLength(joined.length, filters.isFiltered);
 }
 
 let counting = null;
@@ -166,7 +146,7 @@ async function labelChosen(label) {
   } else if (grid.focus >= 0) {
     const place = grid.focus;
     await labelling.press(label, [grid.order.id(place)]);
-    if (grid.focus === place && !enlarged.open) grid.focusOn(place + 1);
+    if (grid.focus === place && !large.open) grid.focusOn(place + 1);
   }
 }
 
@@ -220,21 +200,13 @@ news.addEventListener("cells", async ({ detail }) => {
 });
 
 news.addEventListener("heads", ({ detail }) => {
-  // What a head has learned stands among the models that speak; here what is on its way.
-  const speaking = detail.heads.filter(({ state }) => !["none", "ready"].includes(state));
-  const computing = detail.heads.find(({ features }) => features)?.features;
-  const words = speaking.map(({ name, sentence }) => `${name}: ${sentence}`);
-  if (computing?.[1]) words.push(`Looks at ${number(computing[0])} of ${number(computing[1])} cells.`);
   if (detail.models) {
     heardLast = detail.models.sentences;
     filters.know(detail.models.labels);
     page.dataset.modelled = detail.models.labels.length;
   }
-  words.push(...heardLast);
-  const lines = element("gallery-heads");
-  if (!words.length || lines.dataset.words === words.join()) return;
-  lines.dataset.words = words.join();
-  lines.replaceChildren(...words.map((sentence) => make("p", {}, sentence)));
+  // What a head has learned stands among the models that speak.
+  showModels(detail.heads, heardLast);
 });
 
 news.addEventListener("learned", async () => {
@@ -290,7 +262,7 @@ grid.addEventListener("focus", ({ detail }) => {
   const id = grid.order.id(detail.place);
   loupe.show(id);
   markRail();
-  if (enlarged.open) enlarge();
+  if (large.open) large.show();
 });
 
 element("grid").addEventListener("pointerover", ({ target }) => {
@@ -298,17 +270,10 @@ element("grid").addEventListener("pointerover", ({ target }) => {
   if (tile && !picking.busy) loupe.show(tile.dataset.cell);
 });
 
-element("grid").addEventListener("dblclick", ({ target }) => target.closest(".tile") && enlarge());
-
-async function enlarge() {
-  if (grid.focus < 0) return;
-  const id = grid.order.id(grid.focus);
-  const [cell] = await cells.known([id]).catch(() => []);
-  if (!cell || grid.order.id(grid.focus) !== id) return;
-  enlarged.show(id);
-  measures.show(cell);
-  why.show(cell);
-}
+// The press captures the pointer for the grid, so that the event's own target is the grid.
+element("grid").addEventListener("dblclick", ({ clientX, clientY }) => {
+  if (document.elementFromPoint(clientX, clientY)?.closest(".tile")) large.show();
+});
 
 async function jump() {
   const [id] = chosen();
@@ -370,7 +335,7 @@ const commands = {
   undo: () => labelling.undo(),
   redo: () => labelling.redo(),
   classes: () => rail.focus(),
-  enlarge: () => (enlarged.open ? enlarged.close() : enlarge()),
+  enlarge: () => (large.open ? large.close() : large.show()),
   jump,
   "more-like": () => {
     if (!setup.looks) say("No model has looked at these cells yet: likeness comes with it.");
@@ -389,7 +354,7 @@ const commands = {
   help: () => showHelp(element("gallery-help"), bindings, scheme),
 };
 
-listen({ bindings, scheme, commands, enlarged, label: labelChosen, grid: element("grid") });
+listen({ bindings, scheme, commands, large, label: labelChosen, grid: element("grid") });
 
 for (const button of document.querySelectorAll("[data-command]")) {
   button.addEventListener("click", (event) => {
@@ -417,8 +382,8 @@ function lookAtLinked() {
   if (place < 0) return;
   history.replaceState(null, "", location.pathname + location.search);
   grid.focusOn(place);
-  enlarge();
-  if (asked === "why") why.toggle(true);
+  large.show();
+  if (asked === "why") large.askWhy();
 }
 
 async function start() {
