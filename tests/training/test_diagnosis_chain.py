@@ -77,10 +77,10 @@ def test_no_reader_reads_a_patient_that_it_was_taught_on(monkeypatch: pytest.Mon
 
 
 def test_a_smears_stain_is_taken_off() -> None:
-    lesson, features = patients(36, stain=1.5)
+    lesson, features = patients(36, 40, stain=1.2)
     plain = judged(lesson, features, MilTeacher(MilSettings(networks=1, control=0.0), 0))
     controlled = judged(lesson, features, MilTeacher(MilSettings(networks=1, control=1.0), 0))
-    assert controlled > plain and controlled > 0.9
+    assert controlled > plain + 0.15
 
 
 def test_without_labels_cells_count_alike() -> None:
