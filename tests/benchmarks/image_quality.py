@@ -3,8 +3,8 @@
 Run: python -m tests.benchmarks.image_quality [--every N] [--cells-every N]
 Real images are judged all (--cells-every thins those of single cells); every Nth of them is degraded, by increasing
 amounts, and of each kind the share that is not "good" any more and the rank correlation of amount and value (Spearman,
-mean over images) are printed. The limits of inference/image_quality.py were set on some of these same images: a figure
-of how they fit, not of new laboratories.
+mean over images; -1 where the value falls) are printed. The limits of inference/image_quality.py were set on some of
+these same images: a figure of how they fit, not of new laboratories.
 """
 
 import argparse
@@ -152,7 +152,7 @@ def main() -> None:
             amounts=amounts,
             caught=[round(fmean(row[i][0] != Verdict.GOOD for row in rows), 3) for i in range(len(amounts))],
             bad=[round(fmean(row[i][0] == Verdict.BAD for row in rows), 3) for i in range(len(amounts))],
-            spearman=round(float(np.nanmean(np.abs(correlations))), 3),
+            spearman=round(float(np.nanmean(correlations)), 3),
         )
     report("image_quality_seconds", median=round(median(seconds), 3), most=round(max(seconds), 3))
 
