@@ -2,6 +2,15 @@
 each cell alone would say.
 
 Two fully connected layers around a pooling over the cells of a bag. Once taught it is numpy: torch is for teaching.
+
+Tried on apl-patients (21 Nov 2026), AUROC as the mean of three folds by patient, on 20 cells a patient as they are, and
+with each judged patient's cells recoloured as another lab would have stained them (training/stain_augmentation.py):
+pooled by likely blasts and promyelocytes 0.960 and 0.902, the mean of viable cells 0.921 and 0.771. With the stain of
+the patient's own mature cells taken off by half 0.960 and 0.955, wholly 0.943 and 0.943. Of one draw of folds: by 0.15
+0.949 and 0.891, by 0.3 0.951 and 0.933, by 0.4 0.949 and 0.942, by 0.5 0.949 and 0.952. Those figures read all patients
+by classifiers of six folds; where inner classifiers are taught on a third of the patients, as teach_chains does to
+judge, taking it off costs about 0.01. No gain: bags under other patients' stains, a penalty on the directions of
+stains, more than three networks; maximum 0.938, generalized mean 0.946, mean 0.947 without classifiers.
 """
 
 from collections.abc import Mapping, Sequence
