@@ -48,7 +48,7 @@ class MilSettings(CellsSettings):
         metadata={"note": "cells (by how likely each is a blast or promyelocyte), mean, max, gem or attention"},
     )
     control: float = within(0.4, 0.0, 1.0, "how far a smear's stain, as its mature cells show it, is taken off")
-    networks: int = within(5, 1, 50, "networks whose scores are averaged")
+    networks: int = within(3, 1, 50, "networks whose scores are averaged")
 
 
 SETTINGS: dict[str, type[DiagnosisSettings]] = {"ensemble": EnsembleSettings, "mil": MilSettings}
