@@ -49,7 +49,7 @@ def freeze(study: Study, selection: Selection | None = None) -> FrozenSnapshot:
     Without pictures of single cells: the cells beside the one in the middle have no borders there, so that a detector
     would learn to pass them over.
 
-    Costs fifteen queries at most, and a hard link an image. Raises RoundRefused where there is nothing to learn from,
+    Costs seventeen queries at most, and a hard link an image. Raises RoundRefused where there is nothing to learn from,
     the selection names what the study does not have, or an image is gone from the store. Outside of a transaction
     people wait while it reads, and no longer.
     """
