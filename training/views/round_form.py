@@ -1,8 +1,10 @@
 """What the forms that launch rounds share: few fields at first sight, the rest behind "more", settings as lines."""
 
+from abc import ABCMeta, abstractmethod
 from typing import Any, ClassVar
 
 from django import forms
+from django.forms.forms import DeclarativeFieldsMetaclass
 
 from training.selection import ALL
 from training.settings import SettingsError, parse_assignments
@@ -11,20 +13,24 @@ from training.settings import SettingsError, parse_assignments
 UNTOUCHED: tuple[Any, ...] = (None, "", "0", 0, [], ALL)
 
 
-class RoundForm(forms.Form):
+class _AbstractForm(DeclarativeFieldsMetaclass, ABCMeta):
+    """A form that cannot be made before its subclass says what is left to it."""
+
+
+class RoundForm(forms.Form, metaclass=_AbstractForm):
     """A form with the fields `other` (one key=value a line) and `again`."""
 
     ALWAYS: ClassVar[tuple[str, ...]]
     # Shown once there is something to override.
     unchanged = False
 
+    @abstractmethod
     def settings(self) -> dict[str, Any]:
         """The settings that differ from the defaults. Raises SettingsError for a line that is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check_settings(self) -> None:
         """Raises SettingsError where settings() make no sense."""
-        raise NotImplementedError
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

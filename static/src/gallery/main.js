@@ -21,7 +21,7 @@ import { News } from "./news.js";
 import { Order } from "./order.js";
 import { Picking } from "./picking.js";
 import { LARGE, Pictures, SMALL } from "./pictures.js";
-import { showProblems } from "./problems.js";
+import { showProblems, showTrouble } from "./problems.js";
 import { DropOnClass, Rail } from "./rail.js";
 import { showScale, TileSize } from "./scale.js";
 import { ShownCells } from "./shown-cells.js";
@@ -223,13 +223,7 @@ cells.addEventListener("change", ({ detail }) => {
   showScale(element("gallery-scale"), cells.get(detail.ids[0]), grid.size);
 });
 
-cells.addEventListener("trouble", ({ detail }) => {
-  if (detail.trouble)
-    notices.show("cells", "The server does not answer.", `It is asked again and again: ${detail.trouble}.`, [
-      ["Understood"],
-    ]);
-  else notices.remove("cells");
-});
+cells.addEventListener("trouble", ({ detail }) => showTrouble(notices, detail.trouble));
 
 // --- selecting and looking ---
 

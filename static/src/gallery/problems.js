@@ -33,3 +33,10 @@ export function showProblems(labelling, notices, open) {
     ],
   );
 }
+
+/** What stands between the page and the server; nothing where they speak again. */
+export function showTrouble(notices, trouble) {
+  if (trouble)
+    notices.show("cells", "The server does not answer.", `It is asked again and again: ${trouble}.`, [["Understood"]]);
+  else notices.remove("cells");
+}
