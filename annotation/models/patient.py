@@ -45,6 +45,8 @@ class Patient(models.Model):
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="patients")
     code = models.CharField(max_length=200)
     diagnosis = models.CharField(max_length=16, choices=Diagnosis.choices, default=Diagnosis.UNKNOWN)
+    # Where or when the smears were made (a site, a batch): bundles are judged cohort by cohort. Empty: not known.
+    cohort = models.CharField(max_length=100, blank=True)
     # One of 60 slots; see annotation/folds.py.
     fold = models.PositiveSmallIntegerField()
 
