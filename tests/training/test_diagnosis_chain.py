@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.training.diagnosed_patients import APL, TYPES, patients
-from training import diagnosis_chain
+from training import diagnosis_readings
 from training.cell_reader import CellReader, teach
 from training.classification_metrics import auroc
 from training.decisions import DecisionError
@@ -70,7 +70,7 @@ def test_no_reader_reads_a_patient_that_it_was_taught_on(monkeypatch: pytest.Mon
         read.append(bool(set(table[:, -1].astype(int).tolist()) & taught_on[id(self)]))
         return plain(self, table)
 
-    monkeypatch.setattr(diagnosis_chain, "teach", noted)
+    monkeypatch.setattr(diagnosis_readings, "teach", noted)
     monkeypatch.setattr(CellReader, "read", watched)
     teach_chains(lesson, features, ENSEMBLE, needs_labels=True)
     assert len(read) > 24 and not any(read)
