@@ -59,6 +59,7 @@ class _Run:
     book: LabelBook
     patients: dict[str, str]
     diagnoses: dict[str, Diagnosis]
+    cohorts: dict[str, str]
     met: dict[str, Patient] = field(default_factory=dict)
 
 
@@ -92,7 +93,7 @@ def import_folder(study_name: str, asked: FolderImport, say: Callable[[str], Non
     with transaction.atomic():
         book = LabelBook(study, source.groups)
     records = {name: record for record, name in pairs}
-    run = _Run(study, asked, report, records, book, patients, table.diagnoses)
+    run = _Run(study, asked, report, records, book, patients, table.diagnoses, table.cohorts)
     taken: set[int] = set()
     for file in files:
         if asked.limit is not None and len(taken) >= asked.limit:
@@ -148,13 +149,18 @@ def _patient(run: _Run, name: str, record: ImageRecord | None) -> Patient | None
     if code is None:
         return None
     if code not in run.met:
-        run.met[code] = arrive(run.study, code, diagnosis, run.report)
+        run.met[code] = arrive(run.study, code, diagnosis, run.report, run.cohorts.get(code, ""))
     return run.met[code]
 
 
-def arrive(study: Study, code: str, diagnosis: Diagnosis, report: Report) -> Patient:
-    """The study's patient of that code, with the diagnosis where none was known; another one is reported."""
+def arrive(study: Study, code: str, diagnosis: Diagnosis, report: Report, cohort: str = "") -> Patient:
+    """The study's patient of that code, with the diagnosis and the cohort where none was known; others are reported."""
     patient = Patient.arrive(study, code, diagnosis)
+    if cohort and not patient.cohort:
+        patient.cohort = cohort
+        patient.save(update_fields=["cohort"])
+    elif cohort not in ("", patient.cohort):
+        report.skipped.append(Skipped(code, f"The patient's cohort here is {patient.cohort} and stays so."))
     if diagnosis != Diagnosis.UNKNOWN and patient.diagnosis == Diagnosis.UNKNOWN:
         patient.diagnosis = diagnosis
         patient.save(update_fields=["diagnosis"])

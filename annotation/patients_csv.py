@@ -1,6 +1,6 @@
-"""The table that says which image is of which patient: columns patient, image, diagnosis.
+"""The table that says which image is of which patient: columns patient, image, diagnosis, cohort.
 
-`image` is a file name; where the column or its value is absent, the patient's images lie in a folder of the
+`cohort` (or `site`, or `batch`) says where or when a patient's smears were made. `image` is a file name; where the column or its value is absent, the patient's images lie in a folder of the
 patient's name.
 """
 
@@ -14,6 +14,8 @@ from annotation.formats.records import FormatError, Skipped, plain_text, read_te
 from annotation.models import Diagnosis
 
 _LONGEST_CODE = 200
+_LONGEST_COHORT = 100
+_COHORT = ("cohort", "site", "batch")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class PatientRow:
 class PatientTable:
     rows: list[PatientRow] = field(default_factory=list)
     diagnoses: dict[str, Diagnosis] = field(default_factory=dict)
+    cohorts: dict[str, str] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
 
     def by_image(self, names: list[str], folder: str = "") -> dict[str, str]:
@@ -88,6 +91,10 @@ def _row(table: PatientTable, index: int, values: dict[str, str]) -> None:
         table.skipped.append(Skipped(image or f"row {index}", f"Row {index}: The patient {what}."))
         return
     table.rows.append(PatientRow(index, patient, image))
+    cohort = next((values[name] for name in _COHORT if values.get(name)), "")[:_LONGEST_COHORT]
+    if cohort and table.cohorts.setdefault(patient, cohort) != cohort:
+        reason = f"Row {index}: The cohort was {table.cohorts[patient]} before; that stands."
+        table.skipped.append(Skipped(patient, reason))
     try:
         said = Diagnosis.parse(diagnosis)
     except ValueError as fault:

@@ -76,6 +76,7 @@ class _Run:
     asked: CellsImport
     report: CellsReport
     diagnoses: dict[str, Diagnosis]
+    cohorts: dict[str, str]
     finder: CentreFinder
     book: LabelBook
     patients: dict[str, Patient] = field(default_factory=dict)
@@ -98,12 +99,12 @@ def import_cells(study_name: str, asked: CellsImport, say: Callable[[str], None]
     rows = [row for row in table.rows if _is_there(asked.folder, row, report)][: asked.limit]
     study = study_named(study_name, scheme=asked.scheme)
     finder = import_string(settings.CENTRE_BORDER)(study)
-    run = _Run(study, asked, report, diagnoses.diagnoses, finder, LabelBook(study))
+    run = _Run(study, asked, report, diagnoses.diagnoses, diagnoses.cohorts, finder, LabelBook(study))
     # Patients in the order of the table; their pictures in one that says nothing.
     for row in rows:
         if row.patient and row.patient not in run.patients:
             diagnosis = run.diagnoses.get(row.patient, Diagnosis.UNKNOWN)
-            run.patients[row.patient] = arrive(study, row.patient, diagnosis, report)
+            run.patients[row.patient] = arrive(study, row.patient, diagnosis, report, run.cohorts.get(row.patient, ""))
     for done, row in enumerate(sorted(rows, key=lambda row: hashlib.sha256(row.name.encode()).digest()), start=1):
         _take(run, row)
         if done % 100 == 0:

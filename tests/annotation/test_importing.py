@@ -262,6 +262,18 @@ def test_a_later_table_adds_patients_but_moves_none(folder: Path, tmp_path: Path
     assert [skipped["name"] for skipped in result["skipped"]] == ["P3"]
 
 
+def test_cohorts_stand_in_the_table_and_stay(folder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "p.csv"
+    table.write_text("patient,image,diagnosis,Site\nP1,a.png,APL,Berlin\nP1,b.png,APL,Dresden\n")
+    assert [each["reason"] for each in run(folder, "--patients", table)["skipped"]] == [
+        "Row 3: The cohort was Berlin before; that stands."
+    ]
+    assert Patient.objects.get(code="P1").cohort == "Berlin"
+    table.write_text("patient,image,batch\nP1,a.png,7\n")
+    result = run(folder, "--patients", table)
+    assert result["skipped"] == [{"name": "P1", "reason": "The patient's cohort here is Berlin and stays so."}]
+
+
 def test_one_file_of_a_patient_s_folder(tmp_path: Path) -> None:
     picture(tmp_path / "P1" / "x.png")
     table = tmp_path / "p.csv"
