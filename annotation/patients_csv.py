@@ -1,7 +1,7 @@
 """The table that says which image is of which patient: columns patient, image, diagnosis, cohort.
 
-`cohort` (or `site`, or `batch`) says where or when a patient's smears were made. `image` is a file name; where the column or its value is absent, the patient's images lie in a folder of the
-patient's name.
+`cohort` (or `site`, or `batch`) says where or when a patient's smears were made. `image` is a file name; where the
+column or its value is absent, the patient's images lie in a folder of the patient's name.
 """
 
 import csv
