@@ -39,6 +39,9 @@ class CellsSettings(DiagnosisSettings):
 @dataclass(frozen=True)
 class EnsembleSettings(CellsSettings):
     units: int = within(8, 1, 256, "units of the fully connected layer")
+    penalty: float = within(0.01, 1e-6, 10.0, "penalty of the squared weights")
+    images: int = within(20, 1, 500, "images that are drawn of each patient's cells to teach with")
+    cells: int = within(30, 5, 1000, "cells of each image that is drawn")
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,10 @@ class MilSettings(CellsSettings):
     )
     control: float = within(0.4, 0.0, 1.0, "how far a smear's stain, as its mature cells show it, is taken off")
     networks: int = within(3, 1, 50, "networks whose scores are averaged")
+    units: int = within(32, 1, 512, "units between the two fully connected layers")
+    lr: float = within(5e-3, 1e-5, 0.1, "learning rate of AdamW")
+    weight_decay: float = within(0.05, 0.0, 1.0, "weight decay of AdamW")
+    dropout: float = within(0.3, 0.0, 0.9, "share of the units that each step leaves out")
 
 
 SETTINGS: dict[str, type[DiagnosisSettings]] = {"ensemble": EnsembleSettings, "mil": MilSettings}

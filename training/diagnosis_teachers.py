@@ -68,7 +68,18 @@ class MilTeacher:
         bags = [(each.features, each.weight) for each in patients]
         settings = self.settings
         return MilStep(
-            fit_mil(bags, targets, classes, pooling=settings.pooling, networks=settings.networks, seed=self.seed)
+            fit_mil(
+                bags,
+                targets,
+                classes,
+                pooling=settings.pooling,
+                networks=settings.networks,
+                units=settings.units,
+                rate=settings.lr,
+                decay=settings.weight_decay,
+                dropout=settings.dropout,
+                seed=self.seed,
+            )
         )
 
 
@@ -120,14 +131,19 @@ class EnsembleTeacher:
 
     def teach(self, patients: Sequence[PatientCells], targets: NDArray[np.int64], classes: int) -> EnsembleStep:
         readings = [each.reading for each in patients if each.reading is not None]
-        table, wanted, weights, roles = drawn_images(readings, targets, classes, self.seed)
+        settings = self.settings
+        table, wanted, weights, roles = drawn_images(
+            readings, targets, classes, self.seed, settings.images, settings.cells
+        )
         if not roles:
             raise DecisionError(
                 "No label stands for myeloblasts, promyelocytes or Auer rods, of which ratios are made."
             )
         own, regression = (
-            fit_ensemble(table, wanted, weights, classes, roles, units=units, seed=self.seed)
-            for units in (self.settings.units, 0)
+            fit_ensemble(
+                table, wanted, weights, classes, roles, units=units, penalty=settings.penalty, seed=self.seed
+            )
+            for units in (settings.units, 0)
         )
         return EnsembleStep(own, regression)
 

@@ -20,8 +20,8 @@ Values = NDArray[np.float64]
 IMAGES, CELLS = 20, 30
 UNITS = 8
 _STEPS = 300
-# Penalties of the squared weights, of the layer and of logistic regression.
-_HELD = 1e-2
+# Of the squared weights, of the layer and of logistic regression.
+PENALTY = 1e-2
 # A ratio is looked at as its log, where this share is as good as none.
 _LEAST = 0.01
 
@@ -64,16 +64,21 @@ class EnsembleNet:
 
 
 def drawn_images(
-    readings: Sequence[Reading], targets: NDArray[np.int64], classes: int, seed: int
+    readings: Sequence[Reading],
+    targets: NDArray[np.int64],
+    classes: int,
+    seed: int,
+    images: int = IMAGES,
+    cells: int = CELLS,
 ) -> tuple[Values, NDArray[np.int64], Values, tuple[str, ...]]:
-    """Ratios (n, R), classes (n,) and weights (n,) of images drawn of each patient's reading, and the roles. The
-    diagnoses weigh alike, whichever has more patients."""
+    """Ratios (n, R), classes (n,) and weights (n,) of so many images of so many cells drawn of each patient's reading,
+    and the roles. The diagnoses weigh alike, whichever has more patients."""
     chance = np.random.default_rng(seed)
     tables, wanted = [], []
     roles: tuple[str, ...] = ()
     for reading, target in zip(readings, targets.tolist(), strict=True):
         count = len(reading.types)
-        draws = chance.multinomial(CELLS, np.full(count, 1 / count), size=IMAGES).astype(np.float64)
+        draws = chance.multinomial(cells, np.full(count, 1 / count), size=images).astype(np.float64)
         # The patient's own cells, all of them, are one image beside the drawn ones.
         table, names = shares(reading, np.concatenate([np.ones((1, count)), draws]))
         tables.append(table)
@@ -92,6 +97,7 @@ def fit_ensemble(
     roles: Sequence[str],
     *,
     units: int = UNITS,
+    penalty: float = PENALTY,
     seed: int = 0,
 ) -> EnsembleNet:
     """Of ratios (n, R), classes (n,) and weights (n,) that add up to 1. No units: logistic regression."""
@@ -116,12 +122,12 @@ def fit_ensemble(
         wrong = weights[:, None] * (np.exp(likely) - truth)
         back = wrong @ second.T * (1 - hidden**2) if units else np.zeros((len(seen), 0))
         gradient = [
-            seen.T @ back + _HELD * first,
+            seen.T @ back + penalty * first,
             back.sum(axis=0),
-            hidden.T @ wrong + _HELD * second,
+            hidden.T @ wrong + penalty * second,
             wrong.sum(axis=0),
         ]
-        value = -(weights[:, None] * truth * likely).sum() + _HELD / 2 * ((first**2).sum() + (second**2).sum())
+        value = -(weights[:, None] * truth * likely).sum() + penalty / 2 * ((first**2).sum() + (second**2).sum())
         return float(value), np.concatenate([each.ravel() for each in gradient])
 
     start = np.random.default_rng(seed).normal(0, 0.3, ends[-1])

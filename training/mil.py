@@ -30,7 +30,8 @@ POOLINGS = ("cells", "mean", "max", "gem", "attention")
 BAG = 50
 # Main directions of the features that are looked at, and units between the layers.
 DIRECTIONS, UNITS = 64, 32
-_STEPS, _RATE, _DECAY, _DROPOUT = 100, 5e-3, 0.05, 0.3
+RATE, DECAY, DROPOUT = 5e-3, 0.05, 0.3
+_STEPS = 100
 # Share of a bag's cells that one step sees, so that no patient is known by one cell.
 _SEEN = 0.6
 # The spread that features are brought to, and the weight that even an unlikely cell has.
@@ -112,11 +113,16 @@ def fit_mil(
     pooling: str = "cells",
     views: Sequence[Sequence[Features]] = (),
     networks: int = 3,
+    units: int = UNITS,
+    rate: float = RATE,
+    decay: float = DECAY,
+    dropout: float = DROPOUT,
     seed: int = 0,
 ) -> tuple[MilNet, ...]:
     """Networks that differ by their beginning, whose scores are averaged, of bags (cells (n, C), weights (n,)) and
-    their classes. `views`: for each of several other views the bags' features as they show them. The same seed gives
-    the same networks."""
+    their classes. `views`: for each of several other views the bags' features as they show them. units: between the
+    layers; rate, decay: of AdamW; dropout: the share of units that a step leaves out. The same seed gives the same
+    networks."""
     import torch
     from torch import nn
 
@@ -132,15 +138,15 @@ def fit_mil(
         chance = np.random.default_rng([seed, number])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed * 1000 + number)
-            first, second = nn.Linear(turn.shape[1], UNITS), nn.Linear(UNITS, classes)
-            attention = nn.Linear(UNITS, 1, bias=False)
+            first, second = nn.Linear(turn.shape[1], units), nn.Linear(units, classes)
+            attention = nn.Linear(units, 1, bias=False)
             learned = [*first.parameters(), *second.parameters(), *attention.parameters()]
-            optimizer = torch.optim.AdamW(learned, lr=_RATE, weight_decay=_DECAY)
+            optimizer = torch.optim.AdamW(learned, lr=rate, weight_decay=decay)
             for _ in range(_STEPS):
                 cells, weight, there = _drawn(shown, weights, chance)
-                units = torch.dropout(torch.relu(first(torch.from_numpy(cells))), _DROPOUT, True)
-                pooled = _pool(pooling, units, torch.from_numpy(weight), torch.from_numpy(there), attention)
-                scores = second(torch.dropout(pooled, _DROPOUT, True))
+                lit = torch.dropout(torch.relu(first(torch.from_numpy(cells))), dropout, True)
+                pooled = _pool(pooling, lit, torch.from_numpy(weight), torch.from_numpy(there), attention)
+                scores = second(torch.dropout(pooled, dropout, True))
                 loss = nn.functional.cross_entropy(scores, wanted, weight=balance)
                 optimizer.zero_grad()
                 loss.backward()
