@@ -13,6 +13,7 @@ all others as one head of two classes 0.880. The constants below come from there
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -47,22 +48,37 @@ class HeadError(ValueError):
     """Labels that nothing can be learned from; the message says why in one sentence."""
 
 
+# Weights (C, U) and constants (U,) of a fully connected layer.
+Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
 @dataclass(frozen=True)
 class Head:
-    """Scores = features @ weight (C, K) + bias (K,); probabilities = softmax(temperature * scores + offset (K,))."""
+    """Scores = seen @ weight (C, K) + bias (K,); probabilities = softmax(temperature * scores + offset (K,)). What is
+    seen are features, or what `hidden` layers make of them (training/cell_layers.py), each max(0, features @ weights +
+    constants)."""
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
     temperature: float = 1.0
     offset: NDArray[np.float32] | None = None
     penalty: float = _USUAL
+    hidden: tuple[Layer, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Features of a cell that it looks at."""
+        return len(self.hidden[0][0] if self.hidden else self.weight)
 
     def scores(self, features: ArrayLike) -> Values:
         """(n, K) of features (n, C), uncalibrated. Raises ValueError for features of another width."""
         table = np.asarray(features, dtype=np.float32)
-        if table.ndim != 2 or table.shape[1] != len(self.weight):
-            raise ValueError(f"The head looks at {len(self.weight)} features of a cell, not at {table.shape[1:]}.")
-        return table.astype(np.float64) @ self.weight + self.bias
+        if table.ndim != 2 or table.shape[1] != self.width:
+            raise ValueError(f"The head looks at {self.width} features of a cell, not at {table.shape[1:]}.")
+        seen = table.astype(np.float64)
+        for weight, bias in self.hidden:
+            seen = np.maximum(seen @ weight + bias, 0)
+        return seen @ self.weight + self.bias
 
     def probabilities(self, features: ArrayLike) -> Values:
         """(n, K), each row adds up to 1."""
@@ -72,7 +88,12 @@ class Head:
     def to_tensors(self) -> dict[str, NDArray[np.float32]]:
         """For safetensors: everything that `from_tensors` needs, exactly."""
         offset = np.zeros(len(self.bias), dtype=np.float32) if self.offset is None else self.offset
-        return {
+        layers = {
+            f"hidden.{number}.{name}": value
+            for number, layer in enumerate(self.hidden)
+            for name, value in zip(("weight", "bias"), layer, strict=True)
+        }
+        return layers | {
             "weight": self.weight,
             "bias": self.bias,
             "offset": offset,
@@ -83,9 +104,17 @@ class Head:
     def from_tensors(cls, tensors: Mapping[str, Any]) -> "Head":
         """Raises KeyError or ValueError where they are not a head's."""
         weight, bias, offset, scale = (np.asarray(tensors[name]) for name in ("weight", "bias", "offset", "scale"))
-        if weight.ndim != 2 or bias.shape != weight.shape[1:] or offset.shape != bias.shape or scale.shape != (2,):
+        count = sum(name.startswith("hidden.") and name.endswith(".weight") for name in tensors)
+        hidden = tuple(
+            (np.asarray(tensors[f"hidden.{number}.weight"]), np.asarray(tensors[f"hidden.{number}.bias"]))
+            for number in range(count)
+        )
+        steps = [*hidden, (weight, bias)]
+        fits = all(each.ndim == 2 and own.shape == each.shape[1:] for each, own in steps)
+        fits = fits and all(own.shape == after.shape[:1] for (_, own), (after, _) in pairwise(steps))
+        if not fits or offset.shape != bias.shape or scale.shape != (2,):
             raise ValueError("The shapes of a head's tensors do not fit together.")
-        return cls(weight, bias, float(scale[0]), offset, float(scale[1]))
+        return cls(weight, bias, float(scale[0]), offset, float(scale[1]), hidden)
 
 
 def fit_head(
@@ -130,6 +159,18 @@ def fit_head(
         offset.astype(np.float32),
         float(np.float32(penalty)),
     )
+
+
+def calibration(scores: ArrayLike, targets: ArrayLike) -> Head:
+    """What makes probabilities of scores (n, K) of something else, on cells that did not teach it: a head that takes
+    each score as it is, under the temperature and offsets by which these classes (n,) are least surprising."""
+    table, wanted = np.asarray(scores, dtype=np.float64), np.asarray(targets, dtype=int)
+    count = table.shape[1]
+    temperature, offset = 1.0, np.zeros(count)
+    if len(wanted):
+        _, temperature, offset = _calibrated(table, wanted, np.ones(len(wanted)))
+    identity = np.eye(count, dtype=np.float32)
+    return Head(identity, np.zeros(count, np.float32), float(np.float32(temperature)), offset.astype(np.float32))
 
 
 def _directions(centred: Features, most: int) -> Features:
