@@ -20,11 +20,17 @@ class Kind(models.TextChoices):
     CLASSIFIER = "classifier", "Classifier"
     ENSEMBLE = "ensemble", "Ensemble"
     MIL = "mil", "MILLIE"
+    IMAGE = "image", "Whole image"
 
     @property
     def diagnoses(self) -> bool:
         """Whether it says what a patient has, and not what a cell is."""
-        return self in (Kind.ENSEMBLE, Kind.MIL)
+        return self in (Kind.ENSEMBLE, Kind.MIL, Kind.IMAGE)
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is there to be compared with: reports do not ask it, only whoever names its bundle."""
+        return self == Kind.IMAGE
 
 
 class Bundle(models.Model):
