@@ -18,6 +18,8 @@ from training.classifier_lesson import HeadLesson, LabelledCell, lesson_of
 from training.classifier_settings import ClassifierSettings
 from training.classifier_target import Target
 from training.crop_features import NAME, VIEWS, Extractor, Stopped, features_of, read_features, view_features
+from training.judged import NAME as JUDGED
+from training.judged_chances import judged_part, write_judged_chances
 from training.snapshot import Snapshot
 
 Tell = Callable[[dict[str, Any]], None]
@@ -51,15 +53,17 @@ def carry_out(
     features = features_of(snapshot, lesson.cells, extractor, stored, out / NAME, tell, wanted)
     others = view_features(snapshot, lesson.cells, settings.views, extractor, views or out / VIEWS, tell, wanted)
     taught = _Taught(features, others)
-    judged, heads = [], []
+    judged, parts, heads = [], [], []
     for number, head in enumerate(lesson.heads, start=1):
         _say(tell, f"Head {number} of {len(lesson.heads)}, {head.name}.")
         patients = np.array([lesson.cells[row].patient for row in head.rows])
         probabilities = _of_unseen(head, taught, patients, seed, wanted)
         judged.append(judge(head, probabilities, lesson.cells, draws=settings.draws, seed=seed))
+        parts.append(_judged_part(head, lesson.cells, probabilities))
         heads.append((head, taught.head(head, head.taught, patients, seed)))
     metrics = summary_of(judged)
     folds = folds_of(judged)
+    write_judged_chances(out / JUDGED, parts)
     bundle = write_classifier(
         out / "bundle",
         heads,
@@ -142,6 +146,18 @@ def _of_unseen(
         fitted = taught.head(head, ~held & head.taught, patients, seed)
         found[held] = fitted.probabilities(taught.features[head.rows[held]])
     return found
+
+
+def _judged_part(head: HeadLesson, cells: Sequence[LabelledCell], probabilities: NDArray[np.float64]) -> dict[str, Any]:
+    own = [cells[row] for row in head.rows]
+    return judged_part(
+        head.name,
+        head.classes,
+        [cell.id for cell in own],
+        [cell.patient for cell in own],
+        head.targets.tolist(),
+        probabilities,
+    )
 
 
 def _patients(cells: Sequence[LabelledCell]) -> int:

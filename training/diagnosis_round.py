@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.crop_features import NAME, Extractor, features_of, read_features
-from training.decisions import Decision, parse_decisions
+from training.decisions import NAMES, Decision, parse_decisions
 from training.diagnosis_bundle import write_diagnosis
 from training.diagnosis_chain import Taught, Teacher, teach_chains
 from training.diagnosis_judging import calibrate, judge, threshold_of
 from training.diagnosis_lesson import DiagnosisLesson, diagnosis_lesson
 from training.diagnosis_settings import CellsSettings, EnsembleSettings, MilSettings
 from training.diagnosis_teachers import EnsembleStep, EnsembleTeacher, MilTeacher
+from training.judged import NAME as JUDGED
+from training.judged_chances import judged_part, write_judged_chances
 from training.snapshot import Snapshot
 
 Tell = Callable[[dict[str, Any]], None]
@@ -60,6 +62,7 @@ def carry_out(
     if kind == "ensemble":
         for decision in lesson.decisions:
             judged[decision.name]["logistic"] = _logistic(lesson, features, decision, taught, settings, seed)
+    write_judged_chances(out / JUDGED, [_judged_part(lesson, each, taught) for each in lesson.decisions])
     metrics = summary_of(lesson, judged)
     bundle = write_diagnosis(
         out / "bundle",
@@ -118,6 +121,14 @@ def _judged(
         seed=seed,
         names=[lesson.patients[number] for number in numbers.tolist()],
     )
+
+
+def _judged_part(lesson: DiagnosisLesson, decision: Decision, taught: Taught) -> dict[str, Any]:
+    numbers, targets = lesson.of(decision)
+    chances = taught.calibrations[decision.name].probabilities(taught.unseen[decision.name])
+    patients = [lesson.patients[number] for number in numbers.tolist()]
+    classes = [NAMES[each] for each in decision.classes]
+    return judged_part(decision.name, classes, patients, patients, targets.tolist(), chances)
 
 
 def _logistic(

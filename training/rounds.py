@@ -17,13 +17,13 @@ from django.conf import settings as django_settings
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from training import round_folders, search_jobs
-from training.beside_previous import compared_with_previous
+from training.beside_previous import compared_with_previous, judged_by
 from training.bundle import BundleError, copy_bundle, read_bundle
 from training.classifier_target import Target
 from training.code_version import code_version
 from training.crop_features import NAME as FEATURES
 from training.judged import NAME as JUDGED
-from training.judged import JudgedError, read_judged
+from training.judged import JudgedError
 from training.known_features import give_known, take_new
 from training.models import Bundle, JobState, Judgement, Kind, Round
 from training.progress import Progress, Tail
@@ -204,7 +204,7 @@ def _prepare(round_: Round) -> None:
     (round_.folder / "out").mkdir(parents=True, exist_ok=True)
     mark.write_text(identity, encoding="utf-8")
     (round_.folder / "settings.json").write_text(json.dumps(round_.settings, indent=1), encoding="utf-8")
-    if round_.kind != Kind.DETECTOR:
+    if round_.kind not in (Kind.DETECTOR, Kind.IMAGE):
         give_known(round_.study, round_.folder / KNOWN)
     round_.beat(versions=versions())
 
@@ -249,7 +249,7 @@ def _finish(round_: Round, result: dict[str, Any] | None, heart: _Heart) -> None
         round_.fail(f"The training process left no bundle that can be used: {error}")
         return
     result = result or {}
-    judged, comparison = _beside(round_, heart) if round_.kind == Kind.DETECTOR else ([], None)
+    judged, comparison = _beside(round_, heart)
     with transaction.atomic():
         row, _ = Bundle.objects.get_or_create(
             id=bundle_id, defaults={"study": round_.study, "kind": round_.kind, "target": round_.target, "card": card}
@@ -283,7 +283,7 @@ def _finish(round_: Round, result: dict[str, Any] | None, heart: _Heart) -> None
 def _beside(round_: Round, heart: _Heart) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """What judged the round, and it beside an earlier one. A mistake here costs the comparison, not the round."""
     try:
-        judged = read_judged(round_.folder / "out" / JUDGED)
+        judged = judged_by(round_, round_.folder / "out" / JUDGED)
         return judged, compared_with_previous(round_, judged, heart.beat_if_due)
     except DatabaseError:
         raise

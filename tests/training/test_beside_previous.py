@@ -46,7 +46,7 @@ def trained(study: Study, command: Any, **choices: Any) -> Round:
 def test_the_first_round_stands_alone(annotated_study: Study, judging_child: Any) -> None:
     first = trained(annotated_study, judging_child())
     assert first.comparison is None and first.data_changes is None
-    assert len(first.judgement.images) == 8
+    assert len(first.judgement.entries) == 8
 
 
 def test_a_round_is_held_against_the_one_before_on_the_images_that_judged_both(

@@ -1,5 +1,6 @@
 """Pages and API of classifiers' rounds: who sees and launches them, and what they say."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from training.bundle import read_bundle
 from training.classifier_round import carry_out
 from training.classifier_settings import ClassifierSettings
 from training.classifier_target import Target
+from training.launching import launch_classifier
 from training.models import Bundle, JobState, Kind, Round
+from training.rounds import run
+from training.snapshot import read_snapshot
 
 pytestmark = pytest.mark.django_db
 
@@ -72,6 +76,36 @@ def test_members_of_every_role_see_the_page_of_a_classifier(
         assert "Promyelocyte against all others" in shown and "AUROC" in shown and "mAP" not in shown
         listed = client.get(rounds_page(round_.study)).content.decode()
         assert "Promyelocyte against all others" in listed
+
+
+def test_a_round_stands_beside_the_one_before_on_the_cells_that_judged_both(
+    labelled: Study, label_cell: Any, annotator: User, client_of: Any, no_broker: Any
+) -> None:
+    target = Target("Cell type", "Promyelocyte")
+
+    def in_this_process(round_: Round) -> list[str]:
+        # As its own process has it, with colours for a backbone.
+        out = round_.folder / "out"
+        settings = ClassifierSettings(draws=100, views=0)
+        carry_out(read_snapshot(round_.snapshot_folder), target, settings, 0, MeanColour(), out)
+        return [sys.executable, "-c", "print('{}')"]
+
+    for _ in range(2):
+        made = launch_classifier(labelled, target)
+        run(made.pk, command=in_this_process)
+        assert made.reload().state == JobState.SUCCEEDED, made.reason
+        relabelled = Cell.objects.filter(labels__label__name="Promyelocyte").earliest("pk")
+        relabelled.labels.all().delete()
+        label_cell(relabelled, "Myeloblast")
+    assert made.comparison is not None
+    assert (made.comparison["beside"], made.comparison["judged"], made.comparison["groups"]) == (1, 12, 6)
+    (row,) = made.comparison["classes"]
+    assert (row["name"], row["positives"]) == ("Promyelocyte", 5)
+    assert made.data_changes is not None and made.data_changes["cells_relabelled"] == 1
+    page = client_of(annotator).get(reverse("round", args=[made.pk])).content.decode()
+    assert "On the 12 cells that judged both, of 6 patients" in page and "1 cell relabelled." in page
+    # What a detector's page has on scores knows nothing of it.
+    assert client_of(annotator).get(reverse("round-scores", args=[made.pk])).status_code == 200
 
 
 def test_an_outsider_finds_nothing_and_only_admins_launch(

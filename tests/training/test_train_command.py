@@ -41,7 +41,7 @@ def test_a_tiny_study_is_trained_judged_and_comes_into_use(annotated_study: Stud
     assert "epoch 1" in log and "epoch 1" in made.log
 
     # What it found on the images that judged it is kept, and gives the very figures that it reports.
-    assert metrics_of(made.judgement.images) == pytest.approx(made.metrics, abs=2e-3)
+    assert metrics_of(made.judgement.entries) == pytest.approx(made.metrics, abs=2e-3)
 
     # The next round starts from it: nothing judges it that the bundle saw, as nothing judges it at all.
     result, log = train("--study", annotated_study.name, *TINY, "--set", "validation=none")

@@ -8,24 +8,25 @@ from training.models.round import Round
 
 
 class Judgement(models.Model):
-    """What a round's network found on the images that judged it, so that a later round can be held against it.
+    """What a round's models said of the images, cells or patients that judged it: a later round is held against it.
 
     In a table and no file: it lies in every backup of the database, and a comparison needs no second place.
     """
 
     round = models.OneToOneField(Round, on_delete=models.CASCADE, related_name="judgement", primary_key=True)
-    # The JSON list of images of judged.json (training/judged.py), gzipped: about a third of a megabyte for 100 fields.
+    # The JSON list of judged.json, gzipped: of images (training/judged.py; a third of a megabyte for 100 fields), or of cells or
+    # patients (training/judged_chances.py).
     content = models.BinaryField()
 
     def __str__(self) -> str:
         return f"Judgement of {self.round_id}"
 
     @property
-    def images(self) -> list[dict[str, Any]]:
+    def entries(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(gzip.decompress(bytes(self.content)))
         return found
 
     @classmethod
-    def keep(cls, round_: Round, images: list[dict[str, Any]]) -> "Judgement":
-        content = gzip.compress(json.dumps(images, separators=(",", ":")).encode(), 6)
+    def keep(cls, round_: Round, entries: list[dict[str, Any]]) -> "Judgement":
+        content = gzip.compress(json.dumps(entries, separators=(",", ":")).encode(), 6)
         return cls.objects.update_or_create(round=round_, defaults={"content": content})[0]

@@ -1,6 +1,7 @@
 """What the pages of rounds show of a round's row."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,20 +170,39 @@ def changes_shown(round_: Round) -> dict[str, Any] | None:
 
 
 def beside_shown(round_: Round) -> dict[str, Any] | None:
-    """The round's metrics beside an earlier one's, on the images that judged both; None where there is none earlier."""
+    """The round's metrics beside an earlier one's, on what judged both: of a detector on images (`rows`), else on cells
+    or patients by class (`classes`). None where there is none earlier."""
     found = round_.comparison
     if not found:
         return None
     if found["beside"] is None:
         return {"previous": found["previous"]}
+    shown = {**found, "round": _numbered(round_, found["beside"])}
+    if "classes" in found:
+        shown["noun"] = "patient" if Kind(round_.kind).diagnoses else "cell"
+        return shown | {"classes": [_class_beside(each) for each in found["classes"]]}
     rows = []
     for key, name in METRIC_NAMES.items():
         now, before = found["now"].get(key), found["before"].get(key)
         # A difference is of what is shown, not of what was rounded away.
         change = None if now is None or before is None else round(round(now, 3) - round(before, 3), 3)
-        sign = "" if change is None else f"{change:+.3f}".replace("-", "\u2212")
-        rows.append({"name": name, "now": now, "before": before, "change": change, "signed": sign})
-    return {**found, "round": _numbered(round_, found["beside"]), "rows": rows}
+        rows.append({"name": name, "now": now, "before": before, "change": change, "signed": _signed(change)})
+    return shown | {"rows": rows}
+
+
+def _class_beside(each: Mapping[str, Any]) -> dict[str, Any]:
+    change = each["change"]
+    low, high = change["low"], change["high"]
+    # A difference whose interval holds 0 is none that could be told from chance.
+    sure = None if low is None or low <= 0 <= high else change["value"] > 0
+    # Of a decision between two diagnoses the name says which; a class of several needs it said.
+    of = each["of"] if each["of"] != each["name"] else ""
+    signed = {"signed": _signed(change["value"]), "low": _signed(low), "high": _signed(high)}
+    return {**each, "of": of, "sure": sure, **signed}
+
+
+def _signed(change: float | None) -> str:
+    return "" if change is None else f"{change:+.3f}".replace("-", "\u2212")
 
 
 def _numbered(round_: Round, number: int) -> Round | None:

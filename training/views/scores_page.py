@@ -6,7 +6,7 @@ from typing import Any
 from annotation.templatetags.humane import percent, thousands
 from training.calibration import LEAST_DETECTIONS, Calibration
 from training.judged_scores import JudgedScores, judged_scores
-from training.models import Bundle, Judgement, Round
+from training.models import Bundle, Judgement, Kind, Round
 from training.reliability import BINS, Bin, Reliability
 from training.views.score_plots import reliability_plot, threshold_plot
 
@@ -20,7 +20,7 @@ def scores_context(round_: Round) -> dict[str, Any]:
     bundle = round_.bundle
     threshold = threshold_of(bundle)
     context: dict[str, Any] = {"round": round_, "threshold": threshold, "scores": None}
-    if bundle is None or threshold is None:
+    if bundle is None or threshold is None or round_.kind != Kind.DETECTOR:
         return context
     card = bundle.card
     calibration = Calibration.from_card(card)
@@ -34,7 +34,7 @@ def scores_context(round_: Round) -> dict[str, Any]:
     judgement = Judgement.objects.filter(round=round_).first()
     if judgement is None:
         return context
-    scores = judged_scores(judgement.images, calibration, threshold)
+    scores = judged_scores(judgement.entries, calibration, threshold)
     series = [("Calibrated" if calibrated else "As given", scores.after)]
     if calibrated:
         series.insert(0, ("Before calibration", scores.before))
