@@ -287,11 +287,16 @@ def _write_decisions(batch: Batch) -> None:
     """A decision takes the place of the one before; what was decided before stands in the operations."""
     changed: set[int] = set()
     for (cell_id, group_id), decision in batch.decisions.items():
+        own: set[int] = set()
         before = Adjudication.objects.filter(cell=cell_id, group=group_id).first()
         if before is not None:
-            changed.update(before.labels)
+            own.update(before.labels)
             before.delete()
         if decision is not None:
-            changed.update(decision.labels)
+            own.update(decision.labels)
             decision.save()
+        if not own:
+            # "None of these" stands against what people said.
+            own.update(CellLabel.objects.filter(cell=cell_id, label__group=group_id).values_list("label", flat=True))
+        changed |= own
     tell_labels_changed(changed)

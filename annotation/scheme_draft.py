@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import Count, F
 
 from annotation.formats.records import plain_text
+from annotation.label_changes import tell_labels_changed
 from annotation.label_roles import CellRole
 from annotation.models import Adjudication, CellLabel, Label, LabelGroup, Study
 
@@ -103,6 +104,7 @@ class Draft:
         ]
         self.fingerprint = self._fingerprint()
         self._names = {(type(row), row.pk): row.name for row in self._rows()}
+        self._offered = {label.pk for group in self.groups for label in group.offered}
         self._multiple = {group.row.pk for group in self.groups if group.row.multiple}
         self._deleted: list[Label | LabelGroup] = []
         # Cells by label, and the labels that any cell ever had, or that a reviewer ever decided on.
@@ -270,6 +272,9 @@ class Draft:
                 label.group, label.order = group.row, place
                 label.aliases = _own_aliases(label, group.labels)
                 label.save()
+        # What is offered again or no more, heads learn or forget.
+        offered = {label.pk for group in self.groups for label in group.offered}
+        tell_labels_changed((self._offered ^ offered) & self.cells.keys())
 
     # --- its parts ---
 

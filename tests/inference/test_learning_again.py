@@ -15,6 +15,7 @@ from annotation.imported_borders import LabelBook, add_record
 from annotation.label_changes import labels_changed
 from annotation.models import Cell, CellLabel, Label, LabelGroup, SmearImage, Study
 from annotation.operations import apply
+from annotation.scheme_draft import Draft
 from inference.interactive import begin, learn_again
 from inference.models import InteractiveHead
 from tests.annotation.changes import change
@@ -88,6 +89,40 @@ def test_what_changes_no_label_is_not_learned(
     assert asked(head) == 3, "a label taken off is learned"
     committed(apply, image.pk, annotator, [change("delete", made.pk, 4)])
     assert asked(head) == 3
+
+
+def test_decisions_are_learned_also_that_none_applies(
+    study: Study, image: SmearImage, annotator: User, reviewer: User, head: InteractiveHead, committed: Any
+) -> None:
+    made = cell(image, 100, 100, 60)
+    committed(apply, image.pk, annotator, [change("label", made.pk, 1, labels=[label(study, "Myeloblast").pk])])
+    assert asked(head) == 2
+    for number, labels in enumerate(([], [label(study, "Promyelocyte").pk], None), start=2):
+        decision = change("adjudicate", made.pk, number, group=head.group_id, labels=labels)
+        assert committed(apply, image.pk, reviewer, [decision]).results[0].status == "applied"
+        assert asked(head) == number + 1
+
+
+def test_a_label_that_is_retired_or_offered_again_is_learned_where_cells_have_it(
+    study: Study, image: SmearImage, annotator: User, head: InteractiveHead, committed: Any
+) -> None:
+    carried, unused = label(study, "Myeloblast"), label(study, "Promyelocyte")
+    made = cell(image, 100, 100, 60)
+    committed(apply, image.pk, annotator, [change("label", made.pk, 1, labels=[carried.pk])])
+
+    def edited(act: str, of: Label) -> None:
+        draft = Draft(study)
+        getattr(draft, act)(of.pk)
+        committed(draft.save)
+
+    for act, of, wanted in (
+        ("retire", unused, 2),
+        ("retire", carried, 3),
+        ("bring_back", unused, 3),
+        ("bring_back", carried, 4),
+    ):
+        edited(act, of)
+        assert asked(head) == wanted, (act, of.name)
 
 
 def test_labels_of_an_import_are_learned(
