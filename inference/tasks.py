@@ -19,6 +19,7 @@ from inference import (
     interactive,
     proposal_jobs,
     saliency_jobs,
+    validation_jobs,
 )
 from inference.models import (
     CellFeatureJob,
@@ -29,6 +30,7 @@ from inference.models import (
     ImageQualityJob,
     ProposalJob,
     SaliencyJob,
+    ValidationJob,
 )
 from training import watch
 
@@ -71,6 +73,13 @@ def diagnose_patients(job_id: int) -> None:
     job = DiagnosisJob.objects.select_related("study").filter(pk=job_id).first()
     if job is not None:
         diagnosis_jobs.work(job, stopping=lambda: bool(_stopping.value))
+
+
+@shared_task(name=ValidationJob.task_name)
+def validate_bundle(job_id: int) -> None:
+    job = ValidationJob.objects.select_related("study", "bundle").filter(pk=job_id).first()
+    if job is not None:
+        validation_jobs.work(job, stopping=lambda: bool(_stopping.value))
 
 
 @shared_task(name=ImageQualityJob.task_name)
@@ -118,6 +127,7 @@ def recover_jobs(sender: Any = None, **_: Any) -> None:
         CellMapJob.recover()
         ImageQualityJob.recover()
         DiagnosisJob.recover()
+        ValidationJob.recover()
     if own is None or "interactive" in own:
         interactive.send_lost()
         SaliencyJob.recover()

@@ -9,6 +9,7 @@ from inference.views import (
     image_quality,
     measures,
     proposing,
+    validation,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -16,6 +17,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/quality/", image_quality.quality, name="quality"),
     path("studies/<int:study_id>/reports/", case_report.reports, name="reports"),
     path("studies/<int:study_id>/diagnose/", case_report.diagnose, name="diagnose"),
+    path("studies/<int:study_id>/bundles/<str:bundle_id>/validation/", validation.validation, name="validation"),
+    path(
+        "studies/<int:study_id>/bundles/<str:bundle_id>/validation/<int:other_id>/cancel/",
+        validation.cancel,
+        name="validation-cancel",
+    ),
     path("patients/<int:patient_id>/report/", case_report.of_patient, name="case-report"),
     path("patients/<int:patient_id>/report.pdf", case_report.patient_pdf, name="case-report-pdf"),
     path("patients/<int:patient_id>/report/sign/", case_report.sign_patient, name="case-report-sign"),

@@ -1,19 +1,36 @@
-"""A bundle that diagnoses on patients of another study, whose diagnoses are known: external validation."""
+"""A bundle that diagnoses on patients of another study, whose diagnoses are known: external validation, over all of
+them and cohort by cohort."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from annotation.models import Patient, Study
 from inference.cell_feature_jobs import Extractor, default_extractor
-from inference.diagnosis import DiagnosisProblem, diagnose_patients, known_diagnoses
+from inference.diagnosis import Diagnosed, DiagnosisProblem, diagnose_patients, known_diagnoses
 from training.classification_metrics import DRAWS
 from training.decisions import NAMES, Decision
 from training.diagnosis_judging import judge
 from training.models import Bundle
 
 SHOWN = ("auroc", "auprc", "precision", "recall", "f1", "brier", "promised", "patients", "positives", "reliability")
+# What plots and the table of patients are made of, beside.
+_DRAWN = ("roc", "pr", "by_patient")
+
+
+@dataclass
+class _Judged:
+    """Patients of one decision: rows (n, K) of probabilities, their classes, codes and cohorts; how many of them the
+    bundle was taught on."""
+
+    rows: list[list[float]] = field(default_factory=list)
+    targets: list[int] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
+    cohorts: list[str] = field(default_factory=list)
+    taught_on: int = 0
 
 
 def validate(
@@ -24,7 +41,8 @@ def validate(
     *,
     draws: int = DRAWS,
 ) -> dict[str, Any]:
-    """For JSON, by decision: figures with intervals over the study's patients, or in `left_out` why there are none.
+    """For JSON, by decision: figures with intervals over the study's patients, or in `left_out` why there are none;
+    with `cohorts` those of each cohort that has patients of all diagnoses, and in `cohorts_left_out` the others.
 
     Patients whom the bundle was taught on are judged by the chain that had not seen them, and counted (`taught_on`).
     Raises DiagnosisProblem where no decision can be judged.
@@ -34,32 +52,22 @@ def validate(
     if not patients:
         raise DiagnosisProblem(f"The study {study.name} has no patient whose diagnosis is known.")
     done = diagnose_patients(study, patients, [bundle], progress, extractor)
-    without = {each.patient: each.reason for each in done.diagnosed if each.reason}
+    cohort_of = {patient.code: patient.cohort for patient in patients}
     decisions: dict[str, Any] = {}
     left_out: dict[str, str] = {}
     for stated in bundle.card["architecture"]["decisions"]:
-        decision = Decision(tuple(stated["classes"]))
-        rows, targets, taught_on = [], [], 0
-        for patient in done.diagnosed:
-            diagnosis = known[patient.patient]
-            for said in patient.said:
-                if said.decision == decision.name and diagnosis in decision.classes:
-                    rows.append([said.probabilities[each] for each in decision.classes])
-                    targets.append(decision.classes.index(diagnosis))
-                    taught_on += said.chain != "all"
-        missing = [NAMES[each] for place, each in enumerate(decision.classes) if place not in targets]
+        decision, threshold = Decision(tuple(stated["classes"])), float(stated["threshold"])
+        said = _judged(decision, done.diagnosed, known, cohort_of)
+        missing = _missing(decision, said.targets)
         if missing:
-            left_out[decision.name] = f"The study has no patient with cells who has {' or '.join(missing)}."
+            left_out[decision.name] = f"The study has no patient with cells who has {missing}."
             continue
-        figures = judge(
-            np.array(rows),
-            np.array(targets),
-            None,
-            threshold=float(stated["threshold"]),
-            draws=draws,
-            seed=0,
-        )
-        decisions[decision.name] = {name: figures[name] for name in SHOWN} | {"taught_on": taught_on}
+        decisions[decision.name] = _figures(said, range(len(said.codes)), threshold, draws, (*SHOWN, *_DRAWN)) | {
+            "classes": list(decision.classes),
+            "threshold": threshold,
+            "taught_on": said.taught_on,
+            **_by_cohort(decision, said, threshold, draws),
+        }
     if not decisions:
         raise DiagnosisProblem(next(iter(left_out.values())))
     return {
@@ -69,6 +77,68 @@ def validate(
         "taught_by": bundle.card["study"],
         "decisions": decisions,
         "left_out": left_out,
-        "without": without,
+        "without": {each.patient: each.reason for each in done.diagnosed if each.reason},
         "seconds": dict(done.seconds),
     }
+
+
+def without_curves(found: dict[str, Any]) -> dict[str, Any]:
+    """What validate() found without what only plots need."""
+    decisions = {
+        name: {key: value for key, value in each.items() if key not in _DRAWN}
+        for name, each in found["decisions"].items()
+    }
+    return found | {"decisions": decisions}
+
+
+def _judged(
+    decision: Decision, diagnosed: Sequence[Diagnosed], known: dict[str, str], cohort_of: dict[str, str]
+) -> _Judged:
+    found = _Judged()
+    for patient in diagnosed:
+        diagnosis = known[patient.patient]
+        for said in patient.said:
+            if said.decision != decision.name or diagnosis not in decision.classes:
+                continue
+            found.rows.append([said.probabilities[each] for each in decision.classes])
+            found.targets.append(decision.classes.index(diagnosis))
+            found.codes.append(patient.patient)
+            found.cohorts.append(cohort_of[patient.patient])
+            found.taught_on += said.chain != "all"
+    return found
+
+
+def _by_cohort(decision: Decision, said: _Judged, threshold: float, draws: int) -> dict[str, Any]:
+    """Empty where all patients are of one cohort, or of none; among others those of none are one of their own."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, cohort in enumerate(said.cohorts):
+        places[cohort].append(place)
+    if len(places) < 2:
+        return {"cohorts": {}, "cohorts_left_out": {}}
+    cohorts, left_out = {}, {}
+    for name in sorted(places, key=lambda each: (not each, each)):
+        own, words = places[name], name or "no cohort"
+        missing = _missing(decision, [said.targets[place] for place in own])
+        if missing:
+            left_out[words] = f"{len(own)} of the patients, none of whom has {missing}."
+        else:
+            cohorts[words] = _figures(said, own, threshold, draws, SHOWN)
+    return {"cohorts": cohorts, "cohorts_left_out": left_out}
+
+
+def _missing(decision: Decision, targets: Sequence[int]) -> str:
+    """The diagnoses that no patient has, in words."""
+    return " or ".join(NAMES[each] for place, each in enumerate(decision.classes) if place not in targets)
+
+
+def _figures(said: _Judged, own: Sequence[int], threshold: float, draws: int, wanted: Sequence[str]) -> dict[str, Any]:
+    found = judge(
+        np.array([said.rows[place] for place in own]),
+        np.array([said.targets[place] for place in own]),
+        None,
+        threshold=threshold,
+        draws=draws,
+        seed=0,
+        names=[said.codes[place] for place in own],
+    )
+    return {name: found[name] for name in wanted}

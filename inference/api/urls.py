@@ -6,11 +6,17 @@ from inference.api.cell_map import CellMap, CellMapColours, CellMapPoints, Picke
 from inference.api.classification import StudyClassification
 from inference.api.image_quality import QualityOfImage, QualityOfStudy
 from inference.api.proposals import StudyProposals
+from inference.api.validation import BundleValidations
 from inference.api.why import Why, WhyChoices
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/proposals/", StudyProposals.as_view(), name="api-proposals"),
     path("studies/<int:study_id>/classification/", StudyClassification.as_view(), name="api-classification"),
+    path(
+        "studies/<int:study_id>/bundles/<str:bundle_id>/validations/",
+        BundleValidations.as_view(),
+        name="api-validations",
+    ),
     path("studies/<int:study_id>/quality/", QualityOfStudy.as_view(), name="api-quality"),
     path("images/<int:image_id>/quality/", QualityOfImage.as_view(), name="api-image-quality"),
     path("patients/<int:patient_id>/report/", PatientReport.as_view(), name="api-case-report"),

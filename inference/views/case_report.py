@@ -31,6 +31,7 @@ from inference.case_signing import (
 from inference.diagnosis import DiagnosisProblem
 from inference.diagnosis_jobs import AlreadyDiagnosing, ask, can_diagnose
 from inference.models import CaseReport, DiagnosisJob, PatientDiagnosis
+from inference.validation_jobs import on_patients_of
 
 _CELLS = Count("images__cells", filter=Q(images__cells__status="confirmed", images__cells__ignored=False))
 
@@ -62,6 +63,7 @@ def reports(request: HttpRequest, study_id: int) -> HttpResponse:
     context = study_context(request, study, "reports") | {"rows": rows, "alone": alone}
     context |= {
         "job": DiagnosisJob.objects.filter(study=study).defer("log").first(),
+        "judged": on_patients_of(study, request.user),
         "may_diagnose": bool(rows) and may_sign(context["role"]) and can_diagnose(study),
     }
     return render(request, "inference/case_reports.html", context)

@@ -8,7 +8,7 @@ from annotation.models import Cell, Diagnosis, Patient, Study
 from training.decisions import NAMES
 from training.models import Round
 from training.views.classifier_page import Figure
-from training.views.plot import BOTTOM, HEIGHT, WIDTH, Guide, Line, Plot, Tick, scales, ticks
+from training.views.diagnosis_curves import curve_plots
 
 # As many as fit beside each other. The last is the mean squared distance of probabilities from the truth.
 FIGURES = {"auroc": "AUROC", "auprc": "AUPRC", "precision": "Precision", "recall": "Recall", "brier": "Brier score"}
@@ -64,20 +64,7 @@ def diagnosis_context(round_: Round, wanted: str = "") -> dict[str, Any]:
     return context | {
         "threshold": threshold,
         "first": NAMES[classes[0]],
-        "curve_plots": [
-            _plot("ROC", each["roc"], "share of the others suspected", "share found", diagonal=True),
-            _plot("Precision and recall", each["pr"], "recall", "precision"),
-            _plot(
-                "Calibration",
-                {
-                    "x": [bin_["promised"] for bin_ in each["reliability"]],
-                    "y": [bin_["true"] for bin_ in each["reliability"]],
-                },
-                "probability",
-                f"share with {NAMES[classes[0]]}",
-                diagonal=True,
-            ),
-        ],
+        "curve_plots": curve_plots(each, NAMES[classes[0]]),
         "judged_folds": each.get("folds", []),
         "judged_patients": [
             {
@@ -94,22 +81,3 @@ def diagnosis_context(round_: Round, wanted: str = "") -> dict[str, Any]:
 
 def _figures(stated: Mapping[str, Any]) -> list[Figure]:
     return [Figure.of(name, stated.get(key)) for key, name in FIGURES.items()]
-
-
-def _plot(title: str, points: Mapping[str, Sequence[float]], x_label: str, y_name: str, diagonal: bool = False) -> Plot:
-    bottom = HEIGHT + 70 - BOTTOM
-    x, y = scales((0, 1), (0, 1), WIDTH, bottom)
-    placed = [(x(a), y(b)) for a, b in zip(points["x"], points["y"], strict=True)]
-    line = Line("all patients", 0, " ".join(f"{a},{b}" for a, b in placed), *placed[-1])
-    guide = "Calibrated" if title == "Calibration" else "Where patients are suspected at random"
-    return Plot(
-        title=title,
-        summary=f"{title}: {y_name} against {x_label}",
-        lines=[line],
-        x_ticks=[Tick(x(value), f"{value:g}") for value in ticks(1)],
-        y_ticks=[Tick(y(value), f"{value:g}") for value in ticks(1)],
-        x_label=x_label,
-        height=HEIGHT + 70,
-        bottom=bottom,
-        guides=[Guide(x(0), y(0), x(1), y(1), guide)] if diagonal else [],
-    )

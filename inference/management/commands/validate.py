@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotation.models import Study
 from inference.diagnosis import DiagnosisProblem, chosen_models
-from inference.validation import validate
+from inference.validation import validate, without_curves
 
 
 class Command(BaseCommand):
@@ -24,7 +24,7 @@ class Command(BaseCommand):
             found = validate(study, chosen_models(study, [options["bundle"]])[0], self._tell)
         except (DiagnosisProblem, ValueError) as problem:
             raise CommandError(str(problem)) from None
-        self.stdout.write(json.dumps(found))
+        self.stdout.write(json.dumps(without_curves(found)))
 
     def _tell(self, done: int, total: int) -> bool:
         if total and (done % 320 == 0 or done == total):

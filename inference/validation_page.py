@@ -1,0 +1,123 @@
+"""What the page of a bundle on other patients shows: its own figures, those of each study and cohort, curves of one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from annotation.blind_reading import hidden_cells
+from annotation.models import Patient, Study
+from inference.models import ValidationJob
+from inference.validation_jobs import judging_studies, last_of
+from training.decisions import NAMES
+from training.models import Bundle, JobState
+from training.views.classifier_page import Figure
+from training.views.diagnosis_curves import curve_plots
+
+FIGURES = {"auroc": "AUROC", "auprc": "AUPRC", "brier": "Brier score", "promised": "Promised to true"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """Figures of one group of patients: `step` 0 of a study (or of the bundle's own), 1 of a cohort of it. job: whose
+    curves a click shows."""
+
+    name: str
+    decision: str
+    patients: int
+    positives: int
+    figures: Sequence[Figure]
+    step: int = 0
+    job: int | None = None
+    note: str = ""
+
+
+def validation_context(bundle: Bundle, user: Any, wanted: str = "", decision: str = "") -> dict[str, Any]:
+    """`wanted`: the id of the job whose curves are shown, by `decision`; else the first there are."""
+    jobs = last_of(bundle, user)
+    done = [job for _, job in jobs if job is not None]
+    shown = next((job for job in done if str(job.pk) == wanted), done[0] if done else None)
+    rows = [row for job in done for row in _rows(job)]
+    return {
+        "bundle": bundle,
+        "made_by": bundle.made_by,
+        "studies": judging_studies(bundle, user),
+        "jobs": [job for job, _ in jobs if job.state != JobState.SUCCEEDED],
+        "is_working": any(job.is_live for job, _ in jobs),
+        "figure_names": list(FIGURES.values()),
+        "own": _own(bundle),
+        "rows": rows,
+        "left_out": [pair for job in done for pair in _left_out(job)],
+        **(_chosen(shown, decision, int(user.pk or 0)) if shown else {}),
+    }
+
+
+def _own(bundle: Bundle) -> list[Row]:
+    """As it was judged on the patients of its own study, each by a part that had not seen it."""
+    decisions = (bundle.card.get("metrics") or {}).get("decisions") or {}
+    return [_row("Its own patients", name, each) for name, each in decisions.items()]
+
+
+def _rows(job: ValidationJob) -> list[Row]:
+    found = []
+    for name, each in job.result["decisions"].items():
+        note = ""
+        if each["taught_on"]:
+            note = f"{each['taught_on']:,} of these patients taught it; they are judged by a part that never saw them."
+        found.append(_row(job.study.name, name, each, job=job.pk, note=note))
+        found += [_row(cohort, name, own, step=1) for cohort, own in each["cohorts"].items()]
+    return found
+
+
+def _row(name: str, decision: str, stated: Mapping[str, Any], **more: Any) -> Row:
+    figures = [Figure.of(words, stated.get(key)) for key, words in FIGURES.items()]
+    return Row(name, decision, stated["patients"], stated["positives"], figures, **more)
+
+
+def _left_out(job: ValidationJob) -> list[tuple[str, str]]:
+    """(what, why) of decisions, cohorts and patients without figures."""
+    result = job.result
+    found = [(f"{job.study.name}, {name}", reason) for name, reason in result["left_out"].items()]
+    for name, each in result["decisions"].items():
+        found += [
+            (f"{job.study.name}, {name}, {cohort}", reason) for cohort, reason in each["cohorts_left_out"].items()
+        ]
+    if result["without"]:
+        number = len(result["without"])
+        found.append((job.study.name, f"{number:,} patient{'' if number == 1 else 's'} without cells to judge by."))
+    return found
+
+
+def _chosen(job: ValidationJob, decision: str, viewer: int) -> dict[str, Any]:
+    """Curves and patients of one job and decision. Two queries."""
+    decisions: Mapping[str, Any] = job.result["decisions"]
+    name = decision if decision in decisions else next(iter(decisions))
+    each = decisions[name]
+    first = NAMES[each["classes"][0]]
+    return {
+        "shown": job,
+        "decision": name,
+        "first": first,
+        "threshold": each["threshold"],
+        "plots": curve_plots(each, first),
+        "patients": _patients(job.study, each, viewer),
+    }
+
+
+def _patients(study: Study, each: Mapping[str, Any], viewer: int) -> list[dict[str, Any]]:
+    """The most probable first; without those whose cells the viewer reads blind."""
+    blind = set(
+        Patient.objects.filter(study=study, images__cells__in=hidden_cells(viewer)).values_list("code", flat=True)
+    )
+    known = dict(Patient.objects.filter(study=study).values_list("code", "pk"))
+    return [
+        {
+            "code": one["patient"],
+            "id": known.get(one["patient"]),
+            "truth": NAMES[each["classes"][one["truth"]]],
+            "probability": one["probability"],
+            "suspected": one["probability"] >= each["threshold"],
+            "right": (one["probability"] >= each["threshold"]) == (one["truth"] == 0),
+        }
+        for one in sorted(each["by_patient"], key=lambda one: -one["probability"])
+        if one["patient"] not in blind
+    ]
