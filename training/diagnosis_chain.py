@@ -17,7 +17,7 @@ from training.diagnosis_judging import Calibration, calibrate
 from training.diagnosis_lesson import DiagnosisLesson
 from training.diagnosis_readings import Features, PatientCells, Readings, Values, read_cells, read_patients
 
-__all__ = ["ALL", "Chain", "LastStep", "PatientCells", "Taught", "Teacher", "chain_name", "teach_chains"]
+__all__ = ["ALL", "Chain", "LastStep", "Own", "PatientCells", "Taught", "Teacher", "chain_name", "teach_chains"]
 
 # The chain that was taught on all patients; the others go by the number of the fold they were taught without.
 ALL = "all"
@@ -28,6 +28,10 @@ class LastStep(Protocol):
 
     def scores(self, cells: PatientCells) -> Values:
         """(K,)"""
+        ...
+
+    def scaled(self, curve: Calibration) -> "LastStep":
+        """One whose scores are temperature * scores + offset of these."""
         ...
 
 
@@ -56,6 +60,15 @@ class Chain:
 
 
 @dataclass(frozen=True)
+class Own:
+    """What a chain is taught with by itself, where a search found each chain its settings: its teacher, and by decision
+    the curve that brings its scores to one scale with those of chains that learn otherwise."""
+
+    teacher: Teacher
+    curves: Mapping[str, Calibration]
+
+
+@dataclass(frozen=True)
 class Taught:
     """chains by fold and ALL. unseen: by decision the scores (p, K) of its patients by the chain that had not seen
     them, and calibrations made of these. notes: what was left out, in sentences."""
@@ -75,11 +88,11 @@ def teach_chains(
     seed: int = 0,
     say: Callable[[str], None] = lambda sentence: None,
     readings: Readings | None = None,
-    own: Mapping[str, Teacher] | None = None,
+    own: Mapping[str, Own] | None = None,
 ) -> Taught:
-    """Of features (n, C) of the lesson's cells. `readings` of the same are not made again; `own` are the teachers of
-    single chains by their names, where a search found each its settings. Raises DecisionError where the model
-    `needs_labels` of cells and there are none that teach."""
+    """Of features (n, C) of the lesson's cells. `readings` of the same are not made again; `own`: by the names of
+    chains, in place of the teacher of all. Raises DecisionError where the model `needs_labels` of cells and there are
+    none that teach."""
     read = readings or read_patients(lesson, features, needs_labels=needs_labels, seed=seed)
     for note in read.notes:
         say(note)
@@ -88,7 +101,8 @@ def teach_chains(
     for without in [*read.folds, None]:
         say("Learns from all patients." if without is None else f"Learns without fold {without}, which judges it.")
         name = chain_name(without)
-        chains[name] = teach_chain(read, (own or {}).get(name, teacher), without)
+        given = (own or {}).get(name, Own(teacher, {}))
+        chains[name] = teach_chain(read, given.teacher, without, given.curves)
         if without is not None:
             score_unseen(read, chains[name], without, unseen)
     calibrations = {
@@ -101,16 +115,20 @@ def chain_name(without: int | None) -> str:
     return ALL if without is None else str(without)
 
 
-def teach_chain(read: Readings, teacher: Teacher, without: int | None) -> Chain:
-    """The chain of all patients outside a fold."""
+def teach_chain(
+    read: Readings, teacher: Teacher, without: int | None, curves: Mapping[str, Calibration] | None = None
+) -> Chain:
+    """The chain of all patients outside a fold; `curves` by decision, as Own has them."""
     lesson, steps = read.lesson, {}
     taught = {number: cells.controlled(teacher.control) for number, cells in read.taught(without).items()}
     for decision in lesson.decisions:
         numbers, targets = lesson.of(decision)
         learns = np.ones(len(numbers), bool) if without is None else lesson.folds[numbers] != without
-        steps[decision.name] = teacher.teach(
+        step = teacher.teach(
             [taught[number] for number in numbers[learns].tolist()], targets[learns], len(decision.classes)
         )
+        curve = (curves or {}).get(decision.name)
+        steps[decision.name] = step if curve is None else step.scaled(curve)
     return Chain(read.reader(without), steps, teacher.control)
 
 

@@ -79,6 +79,7 @@ class Readings:
         return sorted(set(self.lesson.folds.tolist()))
 
     def reader(self, *without: int | None) -> CellReader | None:
+        """The one that was taught without these folds."""
         return None if self.readers is None else self.readers[key_of(*without)]
 
     def own(self, number: int) -> Features:
@@ -108,10 +109,11 @@ def read_patients(
     *,
     needs_labels: bool,
     seed: int = 0,
+    whole: bool = True,
     keep: Keep = lambda without, made: made(),
 ) -> Readings:
-    """Of features (n, C) of the lesson's cells. Raises DecisionError where the model `needs_labels` of cells and there
-    are none that teach."""
+    """Of features (n, C) of the lesson's cells; not `whole`, without the reader of all patients, which judges nobody.
+    Raises DecisionError where the model `needs_labels` of cells and there are none that teach."""
     folds = sorted(set(lesson.folds.tolist()))
     if lesson.classes is None:
         if needs_labels:
@@ -124,7 +126,7 @@ def read_patients(
     def teacher(without: Without) -> Callable[[], CellReader]:
         return lambda: teach(classes, features, patients, ~np.isin(of_cell, sorted(without)), seed)
 
-    sets = {key_of(), *(key_of(one, other) for one in folds for other in folds)}
+    sets = {key_of(one, other) for one in folds for other in folds} | ({key_of()} if whole else set())
     try:
         return Readings(
             lesson, features, {without: keep(without, teacher(without)) for without in sorted(sets, key=sorted)}, []

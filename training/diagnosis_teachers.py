@@ -1,14 +1,15 @@
 """The last steps of the chain, as they are taught and kept: MILLIE, and the ensemble. Free of Django."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.decisions import DecisionError
-from training.diagnosis_chain import PatientCells
+from training.diagnosis_judging import Calibration
+from training.diagnosis_readings import PatientCells
 from training.diagnosis_settings import EnsembleSettings, MilSettings
 from training.ensemble import EnsembleNet, drawn_images, fit_ensemble
 from training.mil import MilNet, fit_mil
@@ -26,6 +27,9 @@ class MilStep:
     def scores(self, cells: PatientCells) -> Values:
         found: Values = np.mean([net.bag(cells.features, cells.weight) for net in self.nets], axis=0)
         return found
+
+    def scaled(self, curve: Calibration) -> "MilStep":
+        return MilStep(tuple(net.scaled(curve.temperature, np.array(curve.offset)) for net in self.nets))
 
     def alone(self, cells: PatientCells) -> Values:
         """(n, K) of each cell."""
@@ -93,6 +97,9 @@ class EnsembleStep:
     def scores(self, cells: PatientCells) -> Values:
         return self._scored(self.net, cells)
 
+    def scaled(self, curve: Calibration) -> "EnsembleStep":
+        return replace(self, net=self.net.scaled(curve.temperature, np.array(curve.offset)))
+
     def logistic_scores(self, cells: PatientCells) -> Values:
         return self._scored(self.logistic, cells)
 
@@ -140,9 +147,7 @@ class EnsembleTeacher:
                 "No label stands for myeloblasts, promyelocytes or Auer rods, of which ratios are made."
             )
         own, regression = (
-            fit_ensemble(
-                table, wanted, weights, classes, roles, units=units, penalty=settings.penalty, seed=self.seed
-            )
+            fit_ensemble(table, wanted, weights, classes, roles, units=units, penalty=settings.penalty, seed=self.seed)
             for units in (settings.units, 0)
         )
         return EnsembleStep(own, regression)

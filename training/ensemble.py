@@ -4,7 +4,7 @@ Taught on "images" that are drawn anew from each patient's cells, as many of eac
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,10 @@ class EnsembleNet:
         units = np.tanh(seen @ self.first + self.first_bias) if self.first.shape[1] else seen
         scored: Values = units @ self.second + self.second_bias
         return scored
+
+    def scaled(self, temperature: float, offset: Values) -> "EnsembleNet":
+        """One whose scores are temperature * scores + offset (K,) of these."""
+        return replace(self, second=self.second * temperature, second_bias=self.second_bias * temperature + offset)
 
     def to_tensors(self) -> dict[str, NDArray[np.float32]]:
         names = ("centre", "scale", "first", "first_bias", "second", "second_bias")

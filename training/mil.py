@@ -14,7 +14,7 @@ stains, more than three networks; maximum 0.938, generalized mean 0.946, mean 0.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,11 @@ class MilNet:
     def _scored(self, pooled: Values) -> Values:
         scored: Values = pooled @ self.second + self.second_bias
         return scored
+
+    def scaled(self, temperature: float, offset: Values) -> "MilNet":
+        """One whose scores are temperature * scores + offset (K,) of these."""
+        second, bias = self.second * temperature, self.second_bias * temperature + offset
+        return replace(self, second=second.astype(np.float32), second_bias=bias.astype(np.float32))
 
     def to_tensors(self) -> dict[str, Features]:
         names = ("mean", "first", "first_bias", "second", "second_bias", "attention")
