@@ -45,14 +45,18 @@ def parse_decisions(text: str) -> tuple[Decision, ...]:
 
 
 def allowed(
-    decisions: Sequence[Decision], diagnoses: Mapping[str, str], slots: Mapping[str, int], k: int
+    decisions: Sequence[Decision],
+    diagnoses: Mapping[str, str],
+    slots: Mapping[str, int],
+    k: int,
+    having: str = "cells",
 ) -> tuple[tuple[Decision, ...], dict[str, str]]:
-    """The decisions that patients with cells, by their diagnoses and slots, can train and judge in k folds, and by name
-    why the others are left out. Raises DecisionError where none is left."""
+    """The decisions that patients `having` cells or images, by their diagnoses and slots, can train and judge in k
+    folds, and by name why the others are left out. Raises DecisionError where none is left."""
     kept, left_out = [], {}
     for decision in decisions:
         try:
-            _check(decision, diagnoses, slots, k)
+            _check(decision, diagnoses, slots, k, having)
         except DecisionError as problem:
             left_out[decision.name] = str(problem)
         else:
@@ -62,14 +66,14 @@ def allowed(
     return tuple(kept), left_out
 
 
-def _check(decision: Decision, diagnoses: Mapping[str, str], slots: Mapping[str, int], k: int) -> None:
+def _check(decision: Decision, diagnoses: Mapping[str, str], slots: Mapping[str, int], k: int, having: str) -> None:
     for each in decision.classes:
         own = [patient for patient, diagnosis in diagnoses.items() if diagnosis == each]
         if len(own) < k:
             count = "No patient" if not own else "One patient" if len(own) == 1 else f"Only {len(own)} patients"
             verb = "has" if len(own) < 2 else "have"
             raise DecisionError(
-                f"{count} with cells {verb} the diagnosis {NAMES[each]}, and {k} folds need {k}: patients never cross "
+                f"{count} with {having} {verb} the diagnosis {NAMES[each]}, and {k} folds need {k}: patients never cross "
                 "a split."
             )
         if len({fold_of(slots[patient], k) for patient in own}) < k:

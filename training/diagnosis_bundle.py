@@ -14,10 +14,10 @@ from safetensors.numpy import load_file, save_file
 from annotation.crop import CROP, FIELD_CELLS, FIELD_UM, MARGIN
 from training.bundle import BundleError, BundleFiles, read_bundle, write_bundle
 from training.cell_reader import CellReader
-from training.classifier_bundle import versions
 from training.decisions import Decision
+from training.diagnosis_card import calibrations_of, card_of, chain_in, decisions_of, threshold_in
 from training.diagnosis_chain import ALL, Chain, Taught
-from training.diagnosis_judging import Calibration, threshold_of
+from training.diagnosis_judging import Calibration
 from training.diagnosis_lesson import DiagnosisLesson
 from training.diagnosis_settings import CellsSettings
 from training.diagnosis_teachers import EnsembleStep, MilStep
@@ -47,27 +47,19 @@ def write_diagnosis(
             tensors |= {f"{name}.{number}.{part}": value for part, value in step.to_tensors().items()}
     whole = taught.chains[ALL]
     described: list[Any] = [whole.steps[decision.name] for decision in lesson.decisions]
-    card = {
-        "kind": kind,
-        "architecture": {
-            "name": kind,
+    card = card_of(
+        kind,
+        {
             "backbone": backbone,
             "width": width,
             "chains": sorted(taught.chains),
             "control": whole.control,
             "types": None if whole.reader is None else whole.reader.described(),
-            "decisions": [
-                {
-                    "name": decision.name,
-                    "classes": list(decision.classes),
-                    "calibration": taught.calibrations[decision.name].as_json(),
-                    "threshold": threshold_of(settings.miss_cost),
-                    **step.described(),
-                }
-                for decision, step in zip(lesson.decisions, described, strict=True)
-            ],
+            **_each_by_itself(taught, lesson),
         },
-        "inputs": {
+        [step.described() for step in described],
+        taught.calibrations,
+        {
             "crop": CROP,
             "field_um": FIELD_UM,
             "field_cells": FIELD_CELLS,
@@ -75,21 +67,30 @@ def write_diagnosis(
             "typical_cell_px": snapshot.manifest.get("typical_cell_px"),
             "channels": "RGB",
         },
-        "classes": sorted({each for decision in lesson.decisions for each in decision.classes}),
-        "left_out": dict(lesson.left_out),
-        "snapshot": snapshot.hash,
-        "study": snapshot.manifest["study"],
-        "groups": list(lesson.patients),
-        "images": sorted(lesson.images),
-        "settings": settings.as_dict(),
-        "versions": versions(),
-        "score_threshold": threshold_of(settings.miss_cost),
-        "parent": None,
-        "history": [],
-        **facts,
-    }
+        snapshot,
+        lesson,
+        settings,
+        facts,
+    )
     whole_tensors = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in tensors.items()}
-    return write_bundle(out, card, lambda path: _save(whole_tensors, path))
+    return write_bundle(out, card, lambda path: save_tensors(whole_tensors, path))
+
+
+def _each_by_itself(taught: Taught, lesson: DiagnosisLesson) -> dict[str, Any]:
+    """What chains say of themselves where a search found each its settings; empty where all learned alike."""
+    said = {
+        name: {
+            "control": chain.control,
+            "steps": [_described(chain.steps[decision.name]) for decision in lesson.decisions],
+        }
+        for name, chain in taught.chains.items()
+    }
+    return {} if all(each == said[ALL] for each in said.values()) else {"by_chain": said}
+
+
+def _described(step: Any) -> dict[str, Any]:
+    found: dict[str, Any] = step.described()
+    return found
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,7 @@ class DiagnosisModel:
         try:
             tensors = load_file(files.weights)
             chains = {name: _chain(name, kind, stated, tensors) for name in stated["chains"]}
-            decisions = tuple(Decision(tuple(each["classes"])) for each in stated["decisions"])
-            calibrations = {each["name"]: Calibration.of(each["calibration"]) for each in stated["decisions"]}
+            decisions, calibrations = decisions_of(files.card), calibrations_of(files.card)
         except (SafetensorError, KeyError, ValueError, TypeError) as problem:
             raise BundleError(f"The weights of the bundle {folder} are not those of its chains: {problem}.") from None
         return cls(files.card, chains, decisions, calibrations)
@@ -126,15 +126,12 @@ class DiagnosisModel:
         return str(self.card["architecture"]["backbone"])
 
     def threshold(self, decision: Decision) -> float:
-        stated = self.card["architecture"]["decisions"]
-        return float(next(each["threshold"] for each in stated if each["name"] == decision.name))
+        return threshold_in(self.card, decision)
 
     def chain_for(self, images: set[str]) -> tuple[str, Chain]:
         """The chain for a patient with images of these sha256: of a patient that it was taught on the one that had
         never seen it, else the one taught on all."""
-        fold_of: Mapping[str, int] = self.card["folds"]["images"]
-        folds = {fold_of[sha256] for sha256 in images if sha256 in fold_of}
-        name = str(min(folds)) if folds else ALL
+        name = chain_in(self.card, images)
         return name, self.chains[name]
 
 
@@ -143,19 +140,22 @@ def _chain(name: str, kind: str, stated: Mapping[str, Any], tensors: Mapping[str
     reader = None
     if stated["types"] is not None:
         reader = CellReader.from_tensors(stated["types"], _below(own, "reader."))
+    by_itself = stated.get("by_chain", {}).get(name)
+    described = by_itself["steps"] if by_itself else stated["decisions"]
     steps = {
-        each["name"]: STEPS[kind].from_tensors(each, _below(own, f"{number}."))
+        each["name"]: STEPS[kind].from_tensors(described[number], _below(own, f"{number}."))
         for number, each in enumerate(stated["decisions"])
     }
-    return Chain(reader, steps, float(stated["control"]))
+    return Chain(reader, steps, float((by_itself or stated)["control"]))
 
 
 def _below(tensors: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _save(tensors: Mapping[str, NDArray[Any]], path: Path) -> None:
+def save_tensors(tensors: Mapping[str, NDArray[Any]], path: Path, **metadata: str) -> None:
+    """Raises OSError where the disk refuses."""
     try:
-        save_file(dict(tensors), path)
+        save_file(dict(tensors), path, metadata=metadata or None)
     except SafetensorError as problem:
         raise OSError(str(problem)) from problem

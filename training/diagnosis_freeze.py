@@ -24,9 +24,14 @@ def freeze_patients(study: Study, selection: Selection | None = None) -> FrozenS
     """
     manifest, files, at = _read(study, selection or Selection())
     folder = written(manifest, files)
+    return FrozenSnapshot(folder.name, folder, manifest, diagnoses_counted(manifest), lesson_hash(manifest), at)
+
+
+def diagnoses_counted(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What a manifest holds, and how many patients have which diagnosis."""
     counts = count(manifest)
     counts["diagnoses"] = dict(sorted(Counter(each["diagnosis"] for each in counts["patients"]).items()))
-    return FrozenSnapshot(folder.name, folder, manifest, counts, lesson_hash(manifest), at)
+    return counts
 
 
 def lesson_hash(manifest: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.crop_features import NAME, Extractor, features_of, read_features
-from training.decisions import NAMES, Decision, parse_decisions
+from training.decisions import Decision, parse_decisions
 from training.diagnosis_bundle import write_diagnosis
+from training.diagnosis_card import chances_of, judged_of, summary_of
 from training.diagnosis_chain import Taught, Teacher, teach_chains
 from training.diagnosis_judging import calibrate, judge, threshold_of
 from training.diagnosis_lesson import DiagnosisLesson, diagnosis_lesson
+from training.diagnosis_readings import read_patients
 from training.diagnosis_settings import CellsSettings, EnsembleSettings, MilSettings
 from training.diagnosis_teachers import EnsembleStep, EnsembleTeacher, MilTeacher
 from training.judged import NAME as JUDGED
-from training.judged_chances import judged_part, write_judged_chances
+from training.judged_chances import write_judged_chances
 from training.snapshot import Snapshot
 
 Tell = Callable[[dict[str, Any]], None]
@@ -35,13 +38,16 @@ def carry_out(
     out: Path,
     *,
     known: Path | None = None,
+    trials: int = 0,
     tell: Tell = lambda event: None,
     wanted: Callable[[], bool] = lambda: True,
 ) -> dict[str, Any]:
-    """Teach and judge, and write OUT/bundle: {"bundle", "seconds", "folds", "peak_memory"}.
+    """Teach and judge, and write OUT/bundle: {"bundle", "seconds", "folds", "peak_memory"}, and "searched" where
+    `trials` looked for settings first, for each fold among the patients that teach it.
 
     `known`: a file of features that need not be computed. The same inputs give the same bytes. Raises DecisionError
-    where nothing can be learned and judged, Stopped where it is no longer `wanted`.
+    where nothing can be learned and judged, SearchError where nothing can be searched, Stopped where it is no longer
+    `wanted`.
     """
     begun = time.monotonic()
     lesson = diagnosis_lesson(snapshot.manifest, parse_decisions(settings.decisions), settings.folds)
@@ -50,20 +56,50 @@ def carry_out(
     for name, reason in lesson.left_out.items():
         _say(tell, f"{name} is left out: {reason}")
     features = features_of(snapshot, lesson.cells, extractor, stored, out / NAME, tell, wanted)
+    needs_labels = kind == "ensemble"
+    read = read_patients(lesson, features, needs_labels=needs_labels, seed=seed)
+    searched = None
+    if trials:
+        # Imported late: a round without a search needs no Optuna.
+        from training.diagnosis_search import search_diagnosis
+
+        identity = {"snapshot": snapshot.hash, "kind": kind, "backbone": extractor.name}
+        searched = search_diagnosis(
+            read,
+            settings,
+            partial(teacher_of, kind, seed=seed),
+            trials,
+            needs_labels=needs_labels,
+            seed=seed,
+            out=out,
+            identity=identity,
+            tell=tell,
+            wanted=wanted,
+        )
+        settings = searched.settings
     taught = teach_chains(
         lesson,
         features,
         teacher_of(kind, settings, seed),
-        needs_labels=kind == "ensemble",
+        needs_labels=needs_labels,
         seed=seed,
         say=lambda sentence: _say(tell, sentence),
+        readings=read,
+        own=searched.own if searched else None,
     )
-    judged = {each.name: _judged(lesson, each, taught, settings, seed) for each in lesson.decisions}
+    unseen, calibrations = taught.unseen, taught.calibrations
+    judged = {
+        each.name: judged_of(lesson, each, unseen[each.name], calibrations[each.name], settings, seed)
+        for each in lesson.decisions
+    }
     if kind == "ensemble":
         for decision in lesson.decisions:
             judged[decision.name]["logistic"] = _logistic(lesson, features, decision, taught, settings, seed)
-    write_judged_chances(out / JUDGED, [_judged_part(lesson, each, taught) for each in lesson.decisions])
-    metrics = summary_of(lesson, judged)
+    write_judged_chances(
+        out / JUDGED,
+        [chances_of(lesson, each, unseen[each.name], calibrations[each.name]) for each in lesson.decisions],
+    )
+    metrics = summary_of(judged, {"cells": int(lesson.counts.sum())})
     bundle = write_diagnosis(
         out / "bundle",
         kind,
@@ -75,10 +111,10 @@ def carry_out(
         settings,
         {
             "seed": seed,
-            "folds": {"by": "patient", "k": settings.folds, "images": dict(sorted(lesson.images.items()))},
             "metrics": metrics,
             "judged": judged,
             "notes": list(taught.notes),
+            **({"searched": searched.told, "trials": searched.trials} if searched else {}),
         },
     )
     return {
@@ -86,6 +122,7 @@ def carry_out(
         "seconds": round(time.monotonic() - begun, 1),
         "folds": judged[lesson.decisions[0].name]["folds"],
         "peak_memory": _peak_memory(),
+        **({"searched": searched.told} if searched else {}),
     }
 
 
@@ -94,41 +131,6 @@ def teacher_of(kind: str, settings: CellsSettings, seed: int) -> Teacher:
         return MilTeacher(settings, seed)
     assert isinstance(settings, EnsembleSettings), kind
     return EnsembleTeacher(settings, seed)
-
-
-def summary_of(lesson: DiagnosisLesson, judged: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What rounds are listed and compared by: the estimates of the first decision, and those of each by its name."""
-    short = ("auroc", "auprc", "precision", "recall", "f1", "brier", "promised", "patients", "positives")
-    by_name = {name: {key: each[key] for key in short} for name, each in judged.items()}
-    for name, each in judged.items():
-        if "logistic" in each:
-            by_name[name]["logistic"] = {key: each["logistic"][key] for key in short}
-    first = lesson.decisions[0].name
-    return {**by_name[first], "cells": int(lesson.counts.sum()), "decisions": by_name}
-
-
-def _judged(
-    lesson: DiagnosisLesson, decision: Decision, taught: Taught, settings: CellsSettings, seed: int
-) -> dict[str, Any]:
-    numbers, targets = lesson.of(decision)
-    chances = taught.calibrations[decision.name].probabilities(taught.unseen[decision.name])
-    return judge(
-        chances,
-        targets,
-        lesson.folds[numbers],
-        threshold=threshold_of(settings.miss_cost),
-        draws=settings.draws,
-        seed=seed,
-        names=[lesson.patients[number] for number in numbers.tolist()],
-    )
-
-
-def _judged_part(lesson: DiagnosisLesson, decision: Decision, taught: Taught) -> dict[str, Any]:
-    numbers, targets = lesson.of(decision)
-    chances = taught.calibrations[decision.name].probabilities(taught.unseen[decision.name])
-    patients = [lesson.patients[number] for number in numbers.tolist()]
-    classes = [NAMES[each] for each in decision.classes]
-    return judged_part(decision.name, classes, patients, patients, targets.tolist(), chances)
 
 
 def _logistic(

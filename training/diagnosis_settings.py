@@ -58,7 +58,25 @@ class MilSettings(CellsSettings):
     dropout: float = within(0.3, 0.0, 0.9, "share of the units that each step leaves out")
 
 
-SETTINGS: dict[str, type[DiagnosisSettings]] = {"ensemble": EnsembleSettings, "mil": MilSettings}
+@dataclass(frozen=True)
+class ImageSettings(DiagnosisSettings):
+    """Of a network that looks at whole images. 0 where a field says "auto" lets the data decide."""
+
+    backbone: str = field(default="efficientnet_lite0", metadata={"note": "timm's name of the network's body"})
+    size: int = within(224, 32, 2048, "short side in px that images are brought to; smaller ones stay as they are")
+    passes: int = within(0, 0, 1_000_000, "images shown to each network; auto: by their number")
+    batch: int = within(16, 1, 256, "images a step")
+    lr: float = within(3e-4, 1e-6, 0.1, "highest learning rate of AdamW, which falls to 0")
+    weight_decay: float = within(0.05, 0.0, 1.0, "weight decay of AdamW")
+    dropout: float = within(0.2, 0.0, 0.9, "share of the features that each step leaves out")
+    augmentation: float = within(1.0, 0.0, 2.0, "how strongly colours, turns and sharpness are varied; 0: not at all")
+
+
+SETTINGS: dict[str, type[DiagnosisSettings]] = {
+    "ensemble": EnsembleSettings,
+    "mil": MilSettings,
+    "image": ImageSettings,
+}
 
 
 def fields_of(kind: str) -> dict[str, "dataclasses.Field[Any]"]:

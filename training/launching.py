@@ -18,6 +18,8 @@ from training.diagnosis_freeze import freeze_patients
 from training.diagnosis_lesson import diagnosis_lesson
 from training.diagnosis_settings import resolve_diagnosis_settings
 from training.freeze import FrozenSnapshot, RoundRefused, freeze
+from training.image_freeze import freeze_images
+from training.image_lesson import image_lesson
 from training.models import LIVE, Kind, Round
 from training.parent_choice import AUTO, choose_parent
 from training.search_space import check_trials
@@ -118,6 +120,7 @@ def launch_classifier(
                 at_once,
                 kind=Kind.CLASSIFIER,
                 target=target.as_json(),
+                data_changes=changes_since_previous(study, frozen, Kind.CLASSIFIER, target.as_json()),
                 requested_by=user,
                 settings=resolved.as_dict(),
                 seed=seed,
@@ -139,15 +142,17 @@ def launch_diagnosis(
     again: bool = False,
     at_once: bool = False,
 ) -> Round:
-    """Freeze the cells of the study's patients, or of those selected, and queue a round of a kind that diagnoses.
-    Arguments and errors as those of launch."""
+    """Freeze what the study's patients, or those selected, have of what a kind that diagnoses looks at, and queue its
+    round. Arguments and errors as those of launch."""
     resolved = resolve_diagnosis_settings(kind, settings or {})
     chosen_images = selection or Selection()
     Round.bury_dead()
     _refuse_beside_live(study, kind)
-    frozen = freeze_patients(study, chosen_images)
+    frozen = (freeze_images if kind == Kind.IMAGE else freeze_patients)(study, chosen_images)
     try:
-        diagnosis_lesson(frozen.manifest, parse_decisions(resolved.decisions), resolved.folds)
+        (image_lesson if kind == Kind.IMAGE else diagnosis_lesson)(
+            frozen.manifest, parse_decisions(resolved.decisions), resolved.folds
+        )
     except DecisionError as error:
         raise RoundRefused(str(error)) from error
     try:
@@ -160,11 +165,12 @@ def launch_diagnosis(
                 frozen,
                 at_once,
                 kind=kind,
+                data_changes=changes_since_previous(study, frozen, kind),
                 requested_by=user,
                 settings=resolved.as_dict(),
                 seed=seed,
                 selection=chosen_images.as_json(),
-                log="Learns from the cells of "
+                log=f"Learns from the {'images' if kind == Kind.IMAGE else 'cells'} of "
                 f"{'all patients' if chosen_images == Selection() else chosen_images.words}.\n",
             )
     except IntegrityError as error:

@@ -78,7 +78,9 @@ def _train(options: argparse.Namespace, snapshot: Snapshot, plan: Plan, wanted: 
     except Stopped:
         progress.tell({"event": "stopped", "message": "The training was ended; the same command goes on with it."})
         return ENDED
-    except (ContractError, OSError, *plan.refuses) as problem:
+    except Exception as problem:
+        if not isinstance(problem, (ContractError, OSError, *plan.refuses)):
+            raise
         progress.tell({"event": "failed", "reason": str(problem)})
         return refuse(problem)
     progress.tell({"event": "done", **result})

@@ -1,8 +1,8 @@
-"""`python -m training.run_diagnosis SNAPSHOT OUT --kind KIND`: train an ensemble or MILLIE from a snapshot, with no
-Django in the process.
+"""`python -m training.run_diagnosis SNAPSHOT OUT --kind KIND`: train an ensemble, MILLIE or a network of whole images
+from a snapshot, with no Django in the process.
 
 Writes OUT/bundle and OUT/progress.jsonl (one event a line), a log on stderr, and one JSON line last on stdout. The same
-command again goes on with the features that are computed, and says what it made where it was done.
+command again goes on with the features or networks that it has, and says what it made where it was done.
 """
 
 import argparse
@@ -15,8 +15,11 @@ from training.command import add_common_arguments, read_settings
 from training.crop_features import NAME, Extractor
 from training.decisions import DecisionError, parse_decisions
 from training.diagnosis_lesson import diagnosis_lesson
-from training.diagnosis_settings import SETTINGS, CellsSettings, resolve_diagnosis_settings
+from training.diagnosis_settings import SETTINGS, CellsSettings, ImageSettings, resolve_diagnosis_settings
+from training.image_lesson import image_lesson
+from training.inner_space import check_inner_trials
 from training.planned import Plan, Tell, Wanted, Work, carry_out_plan
+from training.search_space import SearchError
 from training.snapshot import Snapshot
 
 Open = Callable[[CellsSettings], Extractor]
@@ -36,6 +39,9 @@ def main(arguments: list[str] | None = None, extractor: Open = open_extractor) -
 
 def _planned(options: argparse.Namespace, snapshot: Snapshot, extractor: Open) -> Plan:
     settings = read_settings(options, lambda given: resolve_diagnosis_settings(options.kind, given))
+    check_inner_trials(options.trials, settings)
+    if isinstance(settings, ImageSettings):
+        return _planned_of_images(options, snapshot, settings)
     assert isinstance(settings, CellsSettings)
     diagnosis_lesson(snapshot.manifest, parse_decisions(settings.decisions), settings.folds)
 
@@ -53,9 +59,29 @@ def _planned(options: argparse.Namespace, snapshot: Snapshot, extractor: Open) -
                 eye,
                 options.out,
                 known=options.features,
+                trials=options.trials,
                 tell=tell,
                 wanted=wanted,
             )
+
+        return work
+
+    identity = {"kind": options.kind, "settings": settings.as_dict(), "trials": options.trials}
+    return Plan(identity, settings.threads, begin, refuses=(DecisionError, SearchError))
+
+
+def _planned_of_images(options: argparse.Namespace, snapshot: Snapshot, settings: ImageSettings) -> Plan:
+    image_lesson(snapshot.manifest, parse_decisions(settings.decisions), settings.folds)
+
+    def begin() -> Work:
+        from training.backbone import BackboneError
+        from training.image_round import carry_out
+
+        def work(tell: Tell, wanted: Wanted) -> dict[str, Any]:
+            try:
+                return carry_out(snapshot, settings, options.seed, options.out, tell=tell, wanted=wanted)
+            except BackboneError as problem:
+                raise DecisionError(str(problem)) from problem
 
         return work
 
@@ -65,11 +91,13 @@ def _planned(options: argparse.Namespace, snapshot: Snapshot, extractor: Open) -
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m training.run_diagnosis", description="Train an ensemble or MILLIE from a snapshot."
+        prog="python -m training.run_diagnosis",
+        description="Train an ensemble, MILLIE or the whole-image baseline from a snapshot.",
     )
     add_common_arguments(parser, f"folder that gets bundle/, progress.jsonl and {NAME}")
     parser.add_argument("--kind", required=True, choices=sorted(SETTINGS))
     parser.add_argument("--features", type=Path, metavar="FILE", help="features that are known already (.npz)")
+    parser.add_argument("--trials", type=int, default=0, metavar="N", help="search for settings first (inner_search.py)")
     return parser
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
 
-from annotation.models import Study
+from annotation.models import Patient, Study
 from training.freeze import RoundRefused
 from training.launching import launch_diagnosis
 from training.models import Bundle, JobState, Kind, Round
@@ -79,7 +79,7 @@ def test_its_lists_are_pages_of_their_own(made: Round, annotator: User, outsider
     assert client_of(outsider).get(reverse("round", args=[made.pk])).status_code == 404
 
 
-@pytest.mark.parametrize("kind", ["mil", "ensemble"])
+@pytest.mark.parametrize("kind", ["mil", "ensemble", "image"])
 def test_without_patients_nobody_is_offered_a_launch(study: Study, admin: User, client_of: Any, kind: str) -> None:
     address = f"{reverse('rounds', args=[study.pk])}?kind={kind}"
     page = client_of(admin).get(address).content.decode()
@@ -107,3 +107,42 @@ def test_the_api_launches_and_refuses(study: Study, admin: User, annotator: User
     assert wrong.status_code == 400 and "apl/nothing" in wrong.json()["detail"]
     missing = client_of(admin).post(address, {"kind": "mil"}, content_type="application/json")
     assert missing.status_code == 409 and "no patient with cells" in missing.json()["detail"]
+
+
+def test_the_kinds_stand_beside_each_other(made: Round, admin: User, annotator: User, client_of: Any) -> None:
+    baseline = Round.objects.create(
+        study=made.study,
+        kind=Kind.IMAGE,
+        number=2,
+        state=JobState.SUCCEEDED,
+        metrics={"decisions": {NAME: {**FIGURES, "auroc": {"value": 0.777, "low": 0.6, "high": 0.9}, "patients": 2}}},
+    )
+    address = reverse("round", args=[made.pk])
+    page = client_of(annotator).get(address).content.decode()
+    assert "The models beside each other" in page and "0.777" in page
+    assert reverse("round", args=[baseline.pk]) in page and "Not trained yet" in page
+    assert (
+        f'{reverse("rounds", args=[made.study_id])}?kind=ensemble">Train it'
+        in client_of(admin).get(address).content.decode()
+    )
+
+
+def test_a_baseline_is_launched_by_admins_on_images_without_cells(
+    study: Study, admin: User, annotator: User, client_of: Any, make_image: Any
+) -> None:
+    for number in range(6):
+        patient = Patient.arrive(study, f"P{number}", "apl" if number % 2 else "non_apl_aml")
+        make_image(study, seed=number, patient=patient)
+    address = reverse("rounds", args=[study.pk])
+    asked = {"kind": "image", "decisions": "apl/non_apl_aml", "folds": "3", "other": "size=64"}
+    assert "reports do not ask it" in client_of(annotator).get(f"{address}?kind=image").content.decode()
+    assert "Launch round" in client_of(admin).get(f"{address}?kind=image").content.decode()
+    assert client_of(annotator).post(address, asked).status_code == 403
+    assert client_of(admin).post(address, asked).status_code == 302
+    made = Round.objects.get()
+    assert made.kind == Kind.IMAGE and made.settings["size"] == 64 and made.counts["images"] == 6
+    assert "Learns from the images of all patients" in made.log
+    assert "the images of all patients" in client_of(annotator).get(reverse("round", args=[made.pk])).content.decode()
+    made.cancel()
+    with pytest.raises(RoundRefused, match="No patient with images has the diagnosis healthy donor"):
+        launch_diagnosis(study, Kind.IMAGE, settings={"decisions": "apl/healthy"}, again=True)

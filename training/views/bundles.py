@@ -31,6 +31,7 @@ def bundles(request: HttpRequest, study_id: int) -> HttpResponse:
         "bundles": listed,
         "kind": kind.value,
         "diagnoses": kind.diagnoses,
+        "baseline": kind.is_baseline,
         "looks_at_cells": kind != Kind.DETECTOR,
         # Of classifiers several are in use, as the table says.
         "in_use": next((bundle for bundle in listed if bundle.in_use), None) if kind != Kind.CLASSIFIER else None,
@@ -53,6 +54,8 @@ def promote(request: HttpRequest, study_id: int, bundle_id: str) -> HttpResponse
 def in_use_from_now(bundle: Bundle, name: str) -> str:
     if bundle.kind == Kind.CLASSIFIER:
         return f"{bundle.tells}: {name} is in use from now on."
+    if Kind(bundle.kind).is_baseline:
+        return f"The baseline is {name} from now on."
     if Kind(bundle.kind).diagnoses:
         return f"Diagnoses are suspected by {name} from now on."
     return f"Proposals are made by {name} from now on."

@@ -60,7 +60,10 @@ class DiagnosisLaunchForm(RoundForm):
         self.kind = kind
         if kind != Kind.MIL:
             del self.fields["pooling"]
-        codes = Patient.objects.filter(study=study, images__cells__isnull=False).distinct()
+        if kind == Kind.IMAGE:
+            self.fields["folds"].help_text = "By patient: each is judged by a network that never saw it."
+        seen = Patient.objects.filter(study=study, images__isnull=False)
+        codes = (seen if kind == Kind.IMAGE else seen.filter(images__cells__isnull=False)).distinct()
         self.offer("patients", [(code, code) for code in codes.values_list("code", flat=True)])
 
     @property

@@ -4,28 +4,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotation.models import Cell, Diagnosis, Patient, Study
+from annotation.models import Cell, Diagnosis, Patient, SmearImage, Study
 from training.decisions import NAMES
-from training.models import Round
-from training.views.classifier_page import Figure
+from training.models import Kind, Round
+from training.views.beside_kinds import FIGURES, beside_kinds, figures_of
 from training.views.diagnosis_curves import curve_plots
-
-# As many as fit beside each other. The last is the mean squared distance of probabilities from the truth.
-FIGURES = {"auroc": "AUROC", "auprc": "AUPRC", "precision": "Precision", "recall": "Recall", "brier": "Brier score"}
 
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """What models that diagnose can learn from now: patients with cells by diagnosis, in words."""
+    """What models that diagnose can learn from now: patients with cells or images by diagnosis, in words."""
 
     patients: int
     by_diagnosis: Sequence[tuple[str, int]]
 
 
-def diagnosed_by_now(study: Study) -> Diagnosed:
+def diagnosed_by_now(study: Study, kind: Kind) -> Diagnosed:
     """Costs one query."""
-    cells = Cell.objects.filter(image__study=study, ignored=False).shown()
-    known = Patient.objects.filter(study=study, images__cells__in=cells).exclude(diagnosis=Diagnosis.UNKNOWN)
+    if kind == Kind.IMAGE:
+        has: dict[str, Any] = {"images__in": SmearImage.objects.filter(study=study).representative()}
+    else:
+        has = {"images__cells__in": Cell.objects.filter(image__study=study, ignored=False).shown()}
+    known = Patient.objects.filter(study=study, **has).exclude(diagnosis=Diagnosis.UNKNOWN)
     rows = list(known.distinct().values_list("pk", "diagnosis"))
     counts = [(NAMES[each], sum(found == each for _, found in rows)) for each in NAMES]
     return Diagnosed(len(rows), [pair for pair in counts if pair[1]])
@@ -44,12 +44,13 @@ def diagnosis_context(round_: Round, wanted: str = "") -> dict[str, Any]:
                 "name": name,
                 "patients": each["patients"],
                 "positives": each["positives"],
-                "figures": _figures(each),
-                "logistic": _figures(each["logistic"]) if "logistic" in each else None,
+                "figures": figures_of(each),
+                "logistic": figures_of(each["logistic"]) if "logistic" in each else None,
             }
             for name, each in metrics.items()
         ],
         "figure_names": list(FIGURES.values()),
+        "beside_kinds": beside_kinds(round_, chosen),
         "left_out": sorted((card.get("left_out") or {}).items()),
         "notes": card.get("notes") or [],
         "fold_counts": None,
@@ -77,7 +78,3 @@ def diagnosis_context(round_: Round, wanted: str = "") -> dict[str, Any]:
             for one in sorted(each.get("by_patient", []), key=lambda one: -one["probability"])
         ],
     }
-
-
-def _figures(stated: Mapping[str, Any]) -> list[Figure]:
-    return [Figure.of(name, stated.get(key)) for key, name in FIGURES.items()]

@@ -146,7 +146,8 @@ def selection_shown(round_: Round) -> str:
     if round_.kind == Kind.DETECTOR:
         return selection.words
     if Kind(round_.kind).diagnoses:
-        return "the cells of all patients" if not selection.patients else f"the cells of {selection.words}"
+        seen = "images" if round_.kind == Kind.IMAGE else "cells"
+        return f"the {seen} of all patients" if not selection.patients else f"the {seen} of {selection.words}"
     return learned_cells(selection)
 
 

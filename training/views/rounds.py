@@ -101,6 +101,7 @@ def _list_page(request: HttpRequest, study: Study, kind: Kind, form: AnyForm, st
         "before": live.queued_before() if live and live.state == "queued" else None,
         "kind": kind.value,
         "diagnoses": kind.diagnoses,
+        "baseline": kind.is_baseline,
         "looks_at_cells": kind != Kind.DETECTOR,
         **({"classifiers": classifiers_in_use(study)} if kind == Kind.CLASSIFIER else in_use_and_before(study, kind)),
     }
@@ -118,7 +119,7 @@ def _list_page(request: HttpRequest, study: Study, kind: Kind, form: AnyForm, st
 def _learnable(study: Study, kind: Kind) -> Any:
     """What a round of the kind could learn from now."""
     if kind.diagnoses:
-        return diagnosed_by_now(study)
+        return diagnosed_by_now(study, kind)
     return labelled_by_now(study) if kind == Kind.CLASSIFIER else since_last_round(study)
 
 
