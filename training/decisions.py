@@ -73,8 +73,8 @@ def _check(decision: Decision, diagnoses: Mapping[str, str], slots: Mapping[str,
             count = "No patient" if not own else "One patient" if len(own) == 1 else f"Only {len(own)} patients"
             verb = "has" if len(own) < 2 else "have"
             raise DecisionError(
-                f"{count} with {having} {verb} the diagnosis {NAMES[each]}, and {k} folds need {k}: patients never cross "
-                "a split."
+                f"{count} with {having} {verb} the diagnosis {NAMES[each]}, and {k} folds need {k}: patients never "
+                "cross a split."
             )
         if len({fold_of(slots[patient], k) for patient in own}) < k:
             raise DecisionError(

@@ -92,12 +92,14 @@ def _planned_of_images(options: argparse.Namespace, snapshot: Snapshot, settings
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.run_diagnosis",
-        description="Train an ensemble, MILLIE or the whole-image baseline from a snapshot.",
+        description="Train a model that diagnoses from a snapshot.",
     )
     add_common_arguments(parser, f"folder that gets bundle/, progress.jsonl and {NAME}")
     parser.add_argument("--kind", required=True, choices=sorted(SETTINGS))
     parser.add_argument("--features", type=Path, metavar="FILE", help="features that are known already (.npz)")
-    parser.add_argument("--trials", type=int, default=0, metavar="N", help="search for settings first (inner_search.py)")
+    parser.add_argument(
+        "--trials", type=int, default=0, metavar="N", help="search for settings first (inner_search.py)"
+    )
     return parser
 
 
