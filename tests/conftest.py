@@ -1,16 +1,18 @@
 """Standing characters and places that every test may use."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, TransactionTestCase
 
 from annotation.models import Membership, Role, SmearImage, Study
 from annotation.scheme import study_named
 from annotation.store import ImageStore
+from tests.emptied_tables import empty_after
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -28,6 +30,14 @@ def shared_data() -> Path:
     if not root.is_dir():
         pytest.skip(f"The real images are absent: no folder {root.name} beside the project, MARROWLOOP_SHARED unset.")
     return root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tables_emptied() -> Iterator[None]:
+    """As tests/emptied_tables.py has it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_after)
+        yield
 
 
 @pytest.fixture(autouse=True)
