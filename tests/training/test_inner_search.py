@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.training.diagnosed_patients import APL, patients
-from training import diagnosis_readings
+from training import diagnosis_readings, mil
 from training.classifier_settings import ClassifierSettings
 from training.crop_features import Stopped
 from training.diagnosis_chain import teach_chains
@@ -128,7 +128,8 @@ def test_no_reader_of_a_search_was_taught_on_whom_it_reads(monkeypatch: pytest.M
     assert len(taught_on) == 6 and all(taught and not taught & judges for taught in taught_on)
 
 
-def test_chains_of_other_settings_come_to_one_scale() -> None:
+def test_chains_of_other_settings_come_to_one_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mil, "_STEPS", 5)
     lesson, features = patients(18, 6)
     read = read_patients(lesson, features, needs_labels=False)
     run = DiagnosisSearch(read, lambda settings: MilTeacher(settings, 0), needs_labels=False, seed=0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.training.coloured_cells import MeanColour, coloured_cells
-from training import run_diagnosis
+from training import mil, run_diagnosis
 from training.bundle import BundleError, read_bundle
 from training.diagnosis_bundle import DiagnosisModel
 from training.snapshot import Snapshot, read_snapshot, write_snapshot
@@ -84,3 +84,26 @@ def test_a_chain_reads_cells_as_they_were_labelled(tmp_path: Path, run: Run) -> 
     seen = chain.cells(np.array([[170, 60, 80], [70, 60, 170]], dtype=np.float32) / 255)
     assert seen.reading is not None and seen.reading.malignant is not None
     assert seen.reading.types.argmax(axis=1).tolist() == [0, 1]
+
+
+def test_a_search_chooses_for_each_chain_among_its_own_patients(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot, few = snapshot_of(tmp_path, 18), ("--trials", "2", "--set", "images=5")
+    status, found = run(snapshot, "out", *few)
+    assert status == 0
+    card = read_bundle(tmp_path / "out" / "bundle", "ensemble").card
+    assert card["searched"] == found["searched"] and len(card["trials"]) == 4 * 2
+    assert card["searched"]["scopes"].keys() == {"0", "1", "2", "all"}
+    assert card["settings"] | card["searched"]["settings"] == card["settings"]
+    assert {row["scope"] for row in card["trials"]} == {"0", "1", "2", "all"}
+    # Another process makes the same of the trials that are kept.
+    (tmp_path / "out" / "result.json").unlink()
+    assert run(snapshot, "out", *few)[1]["bundle"] == found["bundle"]
+    monkeypatch.setattr(mil, "_STEPS", 2)
+    assert run(snapshot, "mil", "--trials", "2", "--set", "networks=1", kind="mil")[0] == 0
+    model = DiagnosisModel.load(tmp_path / "mil" / "bundle")
+    searched = model.card["searched"]["scopes"]
+    for name, chain in model.chains.items():
+        assert chain.control == searched[name]["settings"].get("control", 0.4)
+    assert run(snapshot, "image", "--trials", "2", kind="image") == (1, {})
