@@ -56,7 +56,6 @@ def write_diagnosis(
             "control": whole.control,
             "types": None if whole.reader is None else whole.reader.described(),
             **_each_by_itself(taught, lesson),
-            **_each_by_itself(taught, lesson),
         },
         [step.described() for step in described],
         taught.calibrations,
@@ -75,23 +74,6 @@ def write_diagnosis(
     )
     whole_tensors = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in tensors.items()}
     return write_bundle(out, card, lambda path: save_tensors(whole_tensors, path))
-
-
-def _each_by_itself(taught: Taught, lesson: DiagnosisLesson) -> dict[str, Any]:
-    """What chains say of themselves where a search found each its settings; empty where all learned alike."""
-    said = {
-        name: {
-            "control": chain.control,
-            "steps": [_described(chain.steps[decision.name]) for decision in lesson.decisions],
-        }
-        for name, chain in taught.chains.items()
-    }
-    return {} if all(each == said[ALL] for each in said.values()) else {"by_chain": said}
-
-
-def _described(step: Any) -> dict[str, Any]:
-    found: dict[str, Any] = step.described()
-    return found
 
 
 def _each_by_itself(taught: Taught, lesson: DiagnosisLesson) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from training.diagnosis_chain import Taught, Teacher, teach_chains
 from training.diagnosis_judging import calibrate, judge, threshold_of
 from training.diagnosis_lesson import DiagnosisLesson, diagnosis_lesson
 from training.diagnosis_readings import read_patients
-from training.diagnosis_readings import read_patients
 from training.diagnosis_settings import CellsSettings, EnsembleSettings, MilSettings
 from training.diagnosis_teachers import EnsembleStep, EnsembleTeacher, MilTeacher
 from training.judged import NAME as JUDGED

@@ -18,9 +18,7 @@ from training.diagnosis_lesson import diagnosis_lesson
 from training.diagnosis_settings import SETTINGS, CellsSettings, ImageSettings, resolve_diagnosis_settings
 from training.image_lesson import image_lesson
 from training.inner_space import check_inner_trials
-from training.inner_space import check_inner_trials
 from training.planned import Plan, Tell, Wanted, Work, carry_out_plan
-from training.search_space import SearchError
 from training.search_space import SearchError
 from training.snapshot import Snapshot
 
@@ -41,7 +39,6 @@ def main(arguments: list[str] | None = None, extractor: Open = open_extractor) -
 
 def _planned(options: argparse.Namespace, snapshot: Snapshot, extractor: Open) -> Plan:
     settings = read_settings(options, lambda given: resolve_diagnosis_settings(options.kind, given))
-    check_inner_trials(options.trials, settings)
     check_inner_trials(options.trials, settings)
     if isinstance(settings, ImageSettings):
         return _planned_of_images(options, snapshot, settings)
@@ -100,7 +97,6 @@ def _parser() -> argparse.ArgumentParser:
     add_common_arguments(parser, f"folder that gets bundle/, progress.jsonl and {NAME}")
     parser.add_argument("--kind", required=True, choices=sorted(SETTINGS))
     parser.add_argument("--features", type=Path, metavar="FILE", help="features that are known already (.npz)")
-    parser.add_argument("--trials", type=int, default=0, metavar="N", help="search for settings first")
     parser.add_argument(
         "--trials", type=int, default=0, metavar="N", help="search for settings first (inner_search.py)"
     )
