@@ -184,7 +184,11 @@ def chosen_models(study: Study | None, bundle_ids: Sequence[str]) -> list[Bundle
 
 def cells_of(patients: Iterable[Patient] | QuerySet[Patient]) -> QuerySet[Cell]:
     """The cells that enter a diagnosis: as people see them, without those that were picked for their kind."""
-    images = SmearImage.objects.filter(patient__in=patients).representative()
+    return cells_in(SmearImage.objects.filter(patient__in=patients).representative())
+
+
+def cells_in(images: Iterable[SmearImage] | QuerySet[SmearImage]) -> QuerySet[Cell]:
+    """The cells of images that a diagnosis looks at."""
     return Cell.objects.filter(image__in=images, ignored=False).shown().exclude(border__kind="point")
 
 

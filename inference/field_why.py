@@ -1,7 +1,7 @@
 """Why bundles suspect a diagnosis in an image file: what its parts are worth (inference/field_occlusion.py)."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -10,9 +10,9 @@ import numpy as np
 from django.conf import settings
 from PIL import Image
 
-from annotation.borders import bounds
+from annotation.borders import Bounds, bounds
 from annotation.cell_crops import stepped
-from annotation.crop import crop_square
+from annotation.crop import Square, crop_square
 from annotation.intake import IntakeError, read_image
 from annotation.store import pixel_hash
 from inference.cell_feature_jobs import Extractor, default_extractor
@@ -60,24 +60,19 @@ def explain_file(
     if not cells:
         raise DiagnosisProblem(NO_CELL)
     typical = stepped(median(max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in cells))
-    named = {pixel_hash(image)}
-
-    asked: list[Diagnosed] = []
-
-    def probability(features: Features) -> float | None:
-        asked.append(models.diagnose("", features, named))
-        said = _said(asked[-1], decision)
-        return None if said is None else said.probability
-
     squares = [crop_square(each, um_per_pixel, typical) for each in cells]
-    found = occlude_field(
-        image, cells, squares, eye, probability, columns=columns, rows=rows, overlap=overlap, progress=progress
+    found, said = explain_field(
+        image,
+        cells,
+        squares,
+        models,
+        eye,
+        decision,
+        columns=columns,
+        rows=rows,
+        overlap=overlap,
+        progress=progress,
     )
-    # The first that was asked for is the field as it is.
-    whole, said = asked[0], _said(asked[0], decision)
-    if found is None or said is None:
-        made = ", ".join(each.decision for each in whole.said)
-        raise DiagnosisProblem(whole.reason or f"The bundles make no decision {decision!r}; they make: {made}.")
     if out is not None:
         over(image, found).save(out, "PNG")
     return {
@@ -94,6 +89,40 @@ def explain_file(
         "out": None if out is None else str(out),
         "seconds": round(time.monotonic() - begun, 3),
     }
+
+
+def explain_field(
+    image: Image.Image,
+    cells: Sequence[Bounds],
+    squares: Sequence[Square],
+    models: Models,
+    eye: Extractor,
+    decision: str | None,
+    *,
+    columns: int,
+    rows: int,
+    overlap: float,
+    progress: Callable[[int, int], bool] | None = None,
+) -> tuple[Occlusion, Said]:
+    """The map of a field with so many cells, and what is said of it as it is. Raises as explain_file, and Stopped where
+    `progress` ends it."""
+    named = {pixel_hash(image)}
+    asked: list[Diagnosed] = []
+
+    def probability(features: Features) -> float | None:
+        asked.append(models.diagnose("", features, named))
+        said = _said(asked[-1], decision)
+        return None if said is None else said.probability
+
+    found = occlude_field(
+        image, cells, squares, eye, probability, columns=columns, rows=rows, overlap=overlap, progress=progress
+    )
+    # The first that was asked for is the field as it is.
+    whole, said = asked[0], _said(asked[0], decision)
+    if found is None or said is None:
+        made = ", ".join(each.decision for each in whole.said)
+        raise DiagnosisProblem(whole.reason or f"The bundles make no decision {decision!r}; they make: {made}.")
+    return found, said
 
 
 def _said(found: Diagnosed, decision: str | None) -> Said | None:

@@ -15,6 +15,7 @@ from inference import (
     cell_measure_jobs,
     classify_jobs,
     diagnosis_jobs,
+    field_why_jobs,
     image_quality_jobs,
     interactive,
     proposal_jobs,
@@ -27,6 +28,7 @@ from inference.models import (
     CellMeasureJob,
     ClassifyJob,
     DiagnosisJob,
+    FieldWhyJob,
     ImageQualityJob,
     ProposalJob,
     SaliencyJob,
@@ -82,6 +84,13 @@ def validate_bundle(job_id: int) -> None:
         validation_jobs.work(job, stopping=lambda: bool(_stopping.value))
 
 
+@shared_task(name=FieldWhyJob.task_name)
+def explain_field(job_id: int) -> None:
+    job = FieldWhyJob.objects.select_related("image__study", "bundle").filter(pk=job_id).first()
+    if job is not None:
+        field_why_jobs.work(job, stopping=lambda: bool(_stopping.value))
+
+
 @shared_task(name=ImageQualityJob.task_name)
 def judge_image_quality(job_id: int) -> None:
     job = ImageQualityJob.objects.select_related("study").filter(pk=job_id).first()
@@ -128,6 +137,7 @@ def recover_jobs(sender: Any = None, **_: Any) -> None:
         ImageQualityJob.recover()
         DiagnosisJob.recover()
         ValidationJob.recover()
+        FieldWhyJob.recover()
     if own is None or "interactive" in own:
         interactive.send_lost()
         SaliencyJob.recover()

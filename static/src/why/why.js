@@ -4,6 +4,7 @@ import { silence } from "../editor/sync/connection.js";
 import { drawHeat } from "./heat.js";
 
 const NIL = "00000000-0000-0000-0000-000000000000";
+const CROP = 299; // px a side
 const SOON = 350; // ms between two looks whether the map is made
 const LATE = 20_000; // ms after which a question that nobody took up is said to wait for a worker
 const LIVE = ["queued", "running", "cancelling"];
@@ -172,7 +173,8 @@ export class Why {
     const image = this.#picture.querySelector("img");
     const url = this.#cropOf(this.#cell);
     if (image.getAttribute("src") !== url) image.src = url;
-    drawHeat(this.#picture.querySelector("canvas"), this.#map);
+    const { size, values } = this.#map;
+    drawHeat(this.#picture.querySelector("canvas"), { columns: size, rows: size, values }, CROP, CROP);
     this.#picture.hidden = false;
     this.#shade();
   }
