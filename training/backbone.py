@@ -51,19 +51,45 @@ def build_body(name: str, pretrained: bool) -> nn.Module:
     timm_name = _BY_PIP[name][0] if name in _BY_PIP else name
     if not timm.is_model(timm_name):
         raise BackboneError(f"The backbone {name!r} is not known to timm.")
-    from_hub = pretrained and name not in _BY_PIP
     try:
         indices = feature_info(timm.create_model(timm_name, features_only=True, pretrained=False)).reduction()
         wanted = tuple(i for i, stride in enumerate(indices) if stride in (8, 16, 32))
         if len(wanted) != LEVELS:
             raise BackboneError(f"The backbone {name!r} has no maps of strides 8, 16 and 32.")
-        body: nn.Module = timm.create_model(timm_name, features_only=True, pretrained=from_hub, out_indices=wanted)
+        body: nn.Module = timm.create_model(timm_name, features_only=True, pretrained=False, out_indices=wanted)
     except (RuntimeError, OSError) as problem:
         raise BackboneError(f"The backbone {name!r} cannot be built: {problem}") from None
+    if pretrained and name not in _BY_PIP:
+        try:
+            body = timm.create_model(timm_name, features_only=True, pretrained=True, out_indices=wanted)
+        except (RuntimeError, OSError) as problem:
+            raise BackboneError(
+                f"The ImageNet weights of the backbone {name!r} are not on this machine, and could not be fetched "
+                f"({_first_line(problem)}): connect it for once, or choose {' or '.join(_BY_PIP)}, whose weights come "
+                "with the program."
+            ) from None
     if pretrained and name in _BY_PIP:
         whole = _weights_by_pip(name)
         body.load_state_dict({key: whole[key] for key in body.state_dict()})
     return body
+
+
+def _first_line(problem: Exception) -> str:
+    return (str(problem).splitlines() or [type(problem).__name__])[0].strip("<> .:")
+
+
+def last_blocks(body: nn.Module, count: int) -> list[nn.Module]:
+    """The last blocks of a body that have weights of their own, in their order: of an EfficientNet the last stages, of
+    which each halves the map or not; of other networks the last parts that it names."""
+    own = _weighted(getattr(body, "blocks", body))
+    while len(own) == 1 and _weighted(own[0]):
+        # What only hands a network's maps on.
+        own = _weighted(own[0])
+    return own[len(own) - min(count, len(own)) :]
+
+
+def _weighted(module: nn.Module) -> list[nn.Module]:
+    return [part for part in module.children() if any(True for _ in part.parameters())]
 
 
 def feature_info(body: nn.Module) -> FeatureInfo:

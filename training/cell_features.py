@@ -14,7 +14,7 @@ Later the same day, on the version as it is (0.887 and 0.967): EfficientNet-Lite
 off by a third 0.885 and 0.964, wholly 0.797 and 0.916, or put beside 0.882 and 0.966.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,8 @@ from training.folded_norm import fold_norms
 
 # What the backbone sees of a crop, in px a side: FIELD_UM at the sharpness of an oil immersion lens (0.1 µm a pixel).
 INPUT = 256
+# Of backbones that were made for another size.
+INPUTS = {"legacy_xception": 299}
 # Spread of the window around the cell, as a share of the crop's side: neighbours hardly count.
 _SPREAD = 0.2
 # Channels of the first map whose pairs are looked at; of a map that has more, so many mixtures.
@@ -41,15 +43,19 @@ class FeatureExtractor:
     centre, and of the first how its channels vary together there (texture, granules); each of the four is scaled to
     length 1, one after the other.
 
-    A crop's vector depends on that crop alone, whatever it is computed together with. Raises BackboneError for a
-    backbone whose weights cannot be had.
+    A crop's vector depends on that crop alone, whatever it is computed together with. `weights` are of the body, in
+    place of ImageNet's. Raises BackboneError for a backbone whose weights cannot be had, and RuntimeError for weights
+    of another.
     """
 
-    def __init__(self, backbone: str = DEFAULT) -> None:
-        body = build_body(backbone, pretrained=True)
+    def __init__(self, backbone: str = DEFAULT, weights: Mapping[str, Tensor] | None = None) -> None:
+        body = build_body(backbone, pretrained=weights is None)
         freeze_norms(body)
         fold_norms(body)
-        self._body = body.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        if weights is not None:
+            body.load_state_dict(weights)
+        self.body = body.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.backbone, self.side = backbone, INPUTS.get(backbone, INPUT)
         channels = feature_info(body).channels()
         self._mixing = _mixing(channels[0])
         paired = min(channels[0], _PAIRED)
@@ -67,8 +73,14 @@ class FeatureExtractor:
 
     def maps(self, crop: Image.Image) -> list[Tensor]:
         """The maps (1, C, h, w) that the features of a crop are made of, the finest first."""
-        found: list[Tensor] = self._body(_as_input(crop))
+        found: list[Tensor] = self.body(self.as_input(crop))
         return found
+
+    def as_input(self, crop: Image.Image) -> Tensor:
+        """(1, 3, side, side) from -1 to 1, which is what the weights of these backbones were trained on."""
+        pixels = np.asarray(crop.convert("RGB").resize((self.side,) * 2, Image.Resampling.BICUBIC), dtype=np.float32)
+        image = torch.from_numpy(pixels / 127.5 - 1).permute(2, 0, 1)[None]
+        return image.contiguous(memory_format=torch.channels_last)
 
     def pooled(self, maps: Sequence[Tensor]) -> Tensor:
         """(width,) the features that are made of maps; gradients go back through it."""
@@ -88,8 +100,8 @@ class _Middle:
     def of(cls, found: Tensor) -> "_Middle":
         """Of a map (1, C, h, w)."""
         height, width = found.shape[2:]
-        y = (torch.arange(height) + 0.5) / height - 0.5
-        x = (torch.arange(width) + 0.5) / width - 0.5
+        y = (torch.arange(height, device=found.device) + 0.5) / height - 0.5
+        x = (torch.arange(width, device=found.device) + 0.5) / width - 0.5
         window = torch.exp(-(y[:, None] ** 2 + x[None] ** 2) / (2 * _SPREAD**2)).flatten()
         return cls(found[0].flatten(1), window / window.sum())
 
@@ -99,7 +111,7 @@ class _Middle:
     def texture(self, mixing: Tensor | None) -> Tensor:
         """Covariances of each pair of channels, or of mixtures (P, C) of them; as signed roots, since they are
         squares."""
-        values = self.values if mixing is None else mixing @ self.values
+        values = self.values if mixing is None else mixing.to(self.values.device) @ self.values
         around = values - (values @ self.window)[:, None]
         covariance = (around * self.window) @ around.T
         first, second = torch.triu_indices(len(values), len(values))
@@ -112,10 +124,3 @@ def _mixing(channels: int) -> Tensor | None:
         return None
     drawn = np.random.default_rng(0).normal(0, channels**-0.5, (_PAIRED, channels))
     return torch.from_numpy(drawn.astype(np.float32))
-
-
-def _as_input(crop: Image.Image) -> Tensor:
-    """(1, 3, INPUT, INPUT) from -1 to 1, which is what the default's weights were trained on."""
-    pixels = np.asarray(crop.convert("RGB").resize((INPUT, INPUT), Image.Resampling.BICUBIC), dtype=np.float32)
-    image = torch.from_numpy(pixels / 127.5 - 1).permute(2, 0, 1)[None]
-    return image.contiguous(memory_format=torch.channels_last)

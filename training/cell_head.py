@@ -143,10 +143,10 @@ def fit_head(
     mean = table.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = table - mean
     scale = float(np.sqrt(np.square(centred, dtype=np.float64).sum(axis=1).mean())) or 1.0
-    directions = _directions(centred, DIRECTIONS) / np.float32(scale)
+    directions = main_directions(centred, DIRECTIONS) / np.float32(scale)
     seen = np.concatenate([centred @ directions, np.ones((len(table), 1), np.float32)], axis=1)
-    balanced = _balanced(wanted, count, own)
-    parts = _parts(names, wanted, seed)
+    balanced = class_weights(wanted, count, own)
+    parts = parts_of(names, wanted, seed)
     penalty, temperature, offset, start = _USUAL, 1.0, np.zeros(count), None
     if parts is not None:
         penalty, temperature, offset, start = _judged(seen, wanted, own, balanced, parts, count)
@@ -173,7 +173,7 @@ def calibration(scores: ArrayLike, targets: ArrayLike) -> Head:
     return Head(identity, np.zeros(count, np.float32), float(np.float32(temperature)), offset.astype(np.float32))
 
 
-def _directions(centred: Features, most: int) -> Features:
+def main_directions(centred: Features, most: int) -> Features:
     """(C, D) orthonormal main directions of features (n, C): at most so many, and no more than the features fill."""
     rows, width = centred.shape
     most = min(most, rows, width)
@@ -248,13 +248,14 @@ def _judged(
     return PENALTIES[best], curves[best][1], curves[best][2], means[best]
 
 
-def _balanced(targets: NDArray[np.int_], classes: int, own: Values) -> Values:
+def class_weights(targets: NDArray[np.int_], classes: int, own: Values) -> Values:
+    """(n,) of cells of weights (n,), so that rare classes are heard."""
     total = np.bincount(targets, own, classes)
     balanced: Values = own * (own.sum() / np.maximum(total, 1e-9))[targets] ** BALANCE
     return balanced
 
 
-def _parts(groups: NDArray[Any], targets: NDArray[np.int_], seed: int) -> NDArray[np.int_] | None:
+def parts_of(groups: NDArray[Any], targets: NDArray[np.int_], seed: int, count: int = PARTS) -> NDArray[np.int_] | None:
     """The part (n,) that each cell is in: whole patients, dealt so that each part gets its share of every class and of
     the cells. Cells of a single patient are dealt one by one; None where a class has a single cell."""
     names, of_cell = np.unique(groups, return_inverse=True)
@@ -266,7 +267,7 @@ def _parts(groups: NDArray[Any], targets: NDArray[np.int_], seed: int) -> NDArra
     if len(targets) < 4 or (table.sum(axis=0) < 2).all():
         return None
     shares = table / table.sum(axis=0)
-    count = min(PARTS, len(table))
+    count = min(count, len(table))
     held = np.zeros((count, table.shape[1]))
     part_of = np.zeros(len(table), dtype=int)
     shuffled = np.random.default_rng(seed).permutation(len(table))

@@ -32,7 +32,7 @@ Tensors = Mapping[str, NDArray[np.float32]]
 Tell = Callable[[dict[str, Any]], None]
 Wanted = Callable[[], bool]
 
-NETWORKS: dict[str, str] = {}
+NETWORKS = {"finetune": "training.fine_tuning"}
 
 
 class Cells(Protocol):
@@ -64,9 +64,12 @@ class Cells(Protocol):
 class NetworkLesson:
     """What one network learns: the numbers of its cells (n,), their classes (n,) from 0 to classes - 1, and their
     patients (n,). Nobody else's cells may decide anything about it: what is chosen is chosen by setting some of these
-    patients aside. `name` is what people read of it in the log."""
+    patients aside. `name` is what people read of it in the log, `fold` the fold that will judge it, None of the network
+    that is kept: told with the events of its steps ({"event": "step", "fold", "epoch", "epochs", "step", "steps",
+    "loss", "eta_seconds"}), from which pages draw its curve."""
 
     name: str
+    fold: int | None
     rows: NDArray[np.int64]
     targets: NDArray[np.int64]
     patients: NDArray[Any]

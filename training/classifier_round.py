@@ -4,22 +4,23 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.cell_head import Head, fit_head
 from training.classifier_bundle import write_classifier
 from training.classifier_judging import judge
 from training.classifier_lesson import HeadLesson, LabelledCell, lesson_of
 from training.classifier_settings import ClassifierSettings
 from training.classifier_target import Target
-from training.crop_features import NAME, VIEWS, Extractor, Stopped, features_of, read_features, view_features
+from training.classifier_teaching import Teaching, folder_of
+from training.code_version import VERSION
+from training.crop_features import Extractor, read_features
 from training.judged import NAME as JUDGED
 from training.judged_chances import judged_part, write_judged_chances
+from training.lesson_cells import LessonCells
 from training.snapshot import Snapshot
 
 Tell = Callable[[dict[str, Any]], None]
@@ -47,20 +48,30 @@ def carry_out(
     begun = time.monotonic()
     lesson = lesson_of(snapshot.manifest, target, settings.folds)
     stored = read_features(known, extractor.name) if known is not None else {}
+    cells = LessonCells(
+        snapshot,
+        lesson.cells,
+        extractor,
+        settings.views,
+        out,
+        known=stored,
+        seen_views=views,
+        tell=tell,
+        wanted=wanted,
+    )
     _say(tell, f"Learns {target.words} from {len(lesson.cells)} cells of {_patients(lesson.cells)} patients.")
     for name, reason in lesson.left_out.items():
         _say(tell, f"{name} is left out: {reason}")
-    features = features_of(snapshot, lesson.cells, extractor, stored, out / NAME, tell, wanted)
-    others = view_features(snapshot, lesson.cells, settings.views, extractor, views or out / VIEWS, tell, wanted)
-    taught = _Taught(features, others)
+    kept = folder_of(out, snapshot.hash, target, settings, seed, extractor.name, VERSION)
+    teaching = Teaching(settings, cells, seed, len(lesson.heads), kept, tell, wanted)
     judged, parts, heads = [], [], []
     for number, head in enumerate(lesson.heads, start=1):
         _say(tell, f"Head {number} of {len(lesson.heads)}, {head.name}.")
         patients = np.array([lesson.cells[row].patient for row in head.rows])
-        probabilities = _of_unseen(head, taught, patients, seed, wanted)
+        probabilities = teaching.of_unseen(head, number, patients)
         judged.append(judge(head, probabilities, lesson.cells, draws=settings.draws, seed=seed))
         parts.append(_judged_part(head, lesson.cells, probabilities))
-        heads.append((head, taught.head(head, head.taught, patients, seed)))
+        heads.append((head, teaching.taught(head, head.taught, patients)))
     metrics = summary_of(judged)
     folds = folds_of(judged)
     write_judged_chances(out / JUDGED, parts)
@@ -68,7 +79,6 @@ def carry_out(
         out / "bundle",
         heads,
         extractor.name,
-        features.shape[1],
         snapshot,
         target,
         lesson,
@@ -111,40 +121,6 @@ def folds_of(judged: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             known = [fold[name] for fold in own if fold[name] is not None]
             entry[name] = round(sum(known) / len(known), 4) if known else None
         found.append(entry)
-    return found
-
-
-@dataclass(frozen=True)
-class _Taught:
-    """What heads learn from: features (n, C) of all cells, and those of each view of them."""
-
-    features: NDArray[np.float32]
-    views: Sequence[NDArray[np.float32]]
-
-    def head(self, lesson: HeadLesson, learns: NDArray[np.bool_], patients: NDArray[Any], seed: int) -> Head:
-        """Taught on those of the lesson's cells that learn (n,), and on their views: whoever is set aside to choose a
-        penalty, or judges, is so with all views, as they have their cell's patient."""
-        rows, count = lesson.rows[learns], 1 + len(self.views)
-        table = np.concatenate([each[rows] for each in (self.features, *self.views)])
-        targets, groups = np.tile(lesson.targets[learns], count), np.tile(patients[learns], count)
-        return fit_head(table, targets, None, groups, seed=seed)
-
-
-def _of_unseen(
-    head: HeadLesson,
-    taught: _Taught,
-    patients: NDArray[Any],
-    seed: int,
-    wanted: Callable[[], bool],
-) -> NDArray[np.float64]:
-    """(n, K) of each cell, as it is, by a head that saw neither cells nor views of its patient."""
-    found = np.zeros((len(head.rows), len(head.classes)))
-    for fold in np.unique(head.folds):
-        if not wanted():
-            raise Stopped
-        held = head.folds == fold
-        fitted = taught.head(head, ~held & head.taught, patients, seed)
-        found[held] = fitted.probabilities(taught.features[head.rows[held]])
     return found
 
 

@@ -132,7 +132,7 @@ def features_of(
     vectors = dict(known) | read_features(keep, extractor.name)
     named = {cell.crop: view_name(cell.crop, number) for cell in cells}
     missing = sorted((cell for cell in cells if named[cell.crop] not in vectors), key=lambda cell: cell.sha256)
-    opened = _reader(snapshot)
+    opened = opened_by(snapshot)
     begun = saved = time.monotonic()
     made: Vectors = {name: vector for name, vector in vectors.items() if name not in known}
     for start in range(0, len(missing), BATCH):
@@ -142,7 +142,7 @@ def features_of(
         batch = missing[start : start + BATCH]
         crops = [cut(opened(cell.sha256), cell.square) for cell in batch]
         if number:
-            crops = [_view(crop, named[cell.crop]) for crop, cell in zip(crops, batch, strict=True)]
+            crops = [drawn_view(crop, named[cell.crop]) for crop, cell in zip(crops, batch, strict=True)]
         found = as_stored(extractor.extract(crops))
         made |= {named[cell.crop]: vector for cell, vector in zip(batch, found, strict=True)}
         now = time.monotonic()
@@ -156,12 +156,12 @@ def features_of(
     return np.stack([vectors[named[cell.crop]] for cell in cells]).astype(np.float32)
 
 
-def _view(crop: Image.Image, name: str) -> Image.Image:
+def drawn_view(crop: Image.Image, name: str) -> Image.Image:
     """Drawn by its name, so that it is the same whoever makes it, and when."""
     return view(crop, np.random.default_rng(int(name[:16], 16)))
 
 
-def _reader(snapshot: Snapshot) -> Callable[[str], Image.Image]:
+def opened_by(snapshot: Snapshot) -> Callable[[str], Image.Image]:
     """Opens images by their sha256, decoded; keeps the last, whose cells may reach into two batches."""
     files = {image["sha256"]: snapshot.path(image) for image in snapshot.images}
 

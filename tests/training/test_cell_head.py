@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from training.cell_head import PENALTIES, Head, HeadError, _directions, _fitted, _parts, fit_head
+from training.cell_head import PENALTIES, Head, HeadError, _fitted, fit_head, main_directions, parts_of
 from training.classification_metrics import auroc
 
 
@@ -95,7 +95,7 @@ def test_main_directions_hold_what_varies_whether_there_are_few_cells_or_many(co
     rng = np.random.default_rng(10)
     varied = rng.normal(size=(count, 20)) @ rng.normal(size=(20, width))
     centred = (varied - varied.mean(axis=0)).astype(np.float32)
-    found = _directions(centred, 30)
+    found = main_directions(centred, 30)
     assert found.shape == (width, 20)
     assert np.abs(found.T @ found - np.eye(20)).max() < 1e-3
     assert np.abs(centred @ found @ found.T - centred).max() < 1e-2
@@ -103,7 +103,7 @@ def test_main_directions_hold_what_varies_whether_there_are_few_cells_or_many(co
 
 def test_patients_that_are_set_aside_choose_the_penalty_whole():
     features, targets, groups = cells(11)
-    parts = _parts(groups, targets, 0)
+    parts = parts_of(groups, targets, 0)
     assert all(len(set(parts[groups == name])) == 1 for name in set(groups.tolist()))
     assert min(np.bincount(parts)) > 120
     assert any(fit_head(features, targets, None, groups).penalty == np.float32(each) for each in PENALTIES)

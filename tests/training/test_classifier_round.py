@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.training.coloured_cells import MeanColour, coloured_cells
-from training import classifier_round, crop_features, run_classifier
+from training import classifier_teaching, crop_features, run_classifier
 from training.bundle import read_bundle
 from training.classifier_bundle import Classifier
 from training.classifier_folds import FoldsError
@@ -104,13 +104,13 @@ def test_folds_never_share_a_patient_nor_does_what_is_learned(tmp_path: Path, mo
     for row, fold in zip(lesson.heads[0].rows, lesson.heads[0].folds, strict=True):
         assert fold_of.setdefault(lesson.cells[row].patient, fold) == fold
     learned_from: list[set[str]] = []
-    fitted = classifier_round.fit_head
+    fitted = classifier_teaching.fit_head
 
     def watched(features: Any, targets: Any, weights: Any, groups: Any, *, seed: int) -> Any:
         learned_from.append(set(groups))
         return fitted(features, targets, weights, groups, seed=seed)
 
-    monkeypatch.setattr(classifier_round, "fit_head", watched)
+    monkeypatch.setattr(classifier_teaching, "fit_head", watched)
     trained(snapshot, PROMYELOCYTE, tmp_path / "out")
     everybody = set(fold_of)
     for fold, seen in zip((0, 1, 2), learned_from, strict=False):
@@ -144,7 +144,7 @@ def test_a_patient_s_mark_tells_nothing_also_through_views(tmp_path: Path, monke
         for border in image["borders"]:
             border["choices"] = {"Cell type": ["Promyelocyte" if image["fold"] % 2 else "Myeloblast"]}
     learned_from: list[list[str]] = []
-    fitted = classifier_round.fit_head
+    fitted = classifier_teaching.fit_head
 
     def watched(features: Any, targets: Any, weights: Any, groups: Any, *, seed: int) -> Any:
         # A mark, one patient: views are those of their own cells.
@@ -154,7 +154,7 @@ def test_a_patient_s_mark_tells_nothing_also_through_views(tmp_path: Path, monke
         learned_from.append(sorted(groups))
         return fitted(features, targets, weights, groups, seed=seed)
 
-    monkeypatch.setattr(classifier_round, "fit_head", watched)
+    monkeypatch.setattr(classifier_teaching, "fit_head", watched)
     settings = ClassifierSettings(draws=100, views=2)
     card = trained(snapshot, PROMYELOCYTE, tmp_path / "out", settings=settings, extractor=PatientMark())
     assert card["metrics"]["auroc"]["value"] < 0.6
