@@ -16,15 +16,15 @@ NOT_ASKED = "Nobody has asked yet what the bundles in use suspect of this patien
 OF_PATIENTS = "Diagnoses are made of all images of a patient; this report is of one image."
 OTHER_BUNDLES = "This was said by bundles that are no longer in use."
 
-_KINDS = [kind for kind in Kind if kind.diagnoses]
-
 
 def diagnosis_json(patient: Patient | None) -> dict[str, Any]:
     """What was last said of a patient; {"reason"} where there is nothing to tell. Two queries."""
     if patient is None:
         return {"reason": OF_PATIENTS}
     in_use = set(
-        Bundle.objects.filter(study=patient.study_id, kind__in=_KINDS, in_use=True).values_list("pk", flat=True)
+        Bundle.objects.filter(study=patient.study_id, kind__in=Kind.reporting(), in_use=True).values_list(
+            "pk", flat=True
+        )
     )
     kept = PatientDiagnosis.objects.filter(patient=patient).first()
     if kept is None:

@@ -4,20 +4,28 @@ it."""
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import numpy as np
+from django.conf import settings
 from django.db.models import QuerySet
 from numpy.typing import NDArray
+from PIL import Image
 
 from annotation.models import Cell, Diagnosis, Patient, SmearImage, Study
+from annotation.store import ImageStore
 from inference.cell_feature_jobs import Extractor, compute, default_extractor
+from inference.diagnosis_said import Diagnosed, DiagnosisProblem, Said, decided
+from inference.image_diagnosis import ImageModels
 from inference.models import vectors_of
 from training.bundle import BundleError
-from training.decisions import NAMES
 from training.models import Bundle, Kind
+
+__all__ = ["Diagnosed", "DiagnosisProblem", "Models", "Pass", "Said", "chosen_models", "diagnose_patients"]
 
 Features = NDArray[np.float32]
 
@@ -25,71 +33,6 @@ Features = NDArray[np.float32]
 SPEAKING = 10
 NO_CELL = "The patient has no cell that was seen: detect or draw cells first."
 NOT_VIABLE = "The patient has no viable nucleated cell: there is nothing to diagnose by."
-
-
-class DiagnosisProblem(Exception):
-    """Patients cannot be diagnosed; the message says why in one sentence."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """What one bundle says of one decision. probabilities: by diagnosis; probability: of the first. chain: the fold
-    that the patient belongs to where the bundle was taught on the patient, else "all"."""
-
-    decision: str
-    kind: str
-    bundle: str
-    probability: float
-    probabilities: Mapping[str, float]
-    suspected: str
-    threshold: float
-    chain: str
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "decision": self.decision,
-            "model": self.kind,
-            "bundle": self.bundle,
-            "probability": round(self.probability, 6),
-            "probabilities": {name: round(each, 6) for name, each in self.probabilities.items()},
-            "suspected": self.suspected,
-            "threshold": round(self.threshold, 4),
-            "chain": self.chain,
-        }
-
-
-@dataclass
-class Diagnosed:
-    """One patient, or images diagnosed together. said: none where a sentence stands in `reason`. ratios, left_out,
-    counts: as the first bundle's cell classifiers see the cells. speaking: (cell, score) of those that alone would
-    speak most for the first diagnosis, by MILLIE."""
-
-    patient: str
-    cells: int = 0
-    images: int = 0
-    said: list[Said] = field(default_factory=list)
-    reason: str = ""
-    ratios: dict[str, Any] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
-    counts: dict[str, float] = field(default_factory=dict)
-    speaking: list[tuple[Any, float]] = field(default_factory=list)
-
-    @property
-    def diagnosis(self) -> str | None:
-        """What the first bundle suspects in its first decision."""
-        return self.said[0].suspected if self.said else None
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "patient": self.patient,
-            "diagnosis": self.diagnosis,
-            "reason": self.reason or None,
-            "probabilities": [each.as_json() for each in self.said],
-            "ratios": self.ratios,
-            "ratios_left_out": self.left_out,
-            "counts": {"images": self.images, "cells": self.cells, "types": self.counts},
-            "speaking": [{"cell": str(cell), "score": round(score, 4)} for cell, score in self.speaking],
-        }
 
 
 class Models:
@@ -142,20 +85,7 @@ class Models:
             for decision in model.decisions:
                 step = chain.steps[decision.name]
                 chances = model.calibrations[decision.name].probabilities(step.scores(seen)[None])[0]
-                threshold = model.threshold(decision)
-                place = 0 if chances[0] >= threshold else 1 + int(chances[1:].argmax())
-                found.said.append(
-                    Said(
-                        decision.name,
-                        bundle.kind,
-                        bundle.pk,
-                        float(chances[0]),
-                        dict(zip(decision.classes, chances.tolist(), strict=True)),
-                        NAMES[decision.classes[place]],
-                        threshold,
-                        name,
-                    )
-                )
+                found.said.append(decided(bundle, decision, chances, model.threshold(decision), name))
                 if isinstance(step, MilStep) and not found.speaking and len(cells):
                     alone = step.alone(seen)
                     score = alone[:, 0] - alone[:, 1:].max(axis=1)
@@ -166,9 +96,8 @@ class Models:
 
 def chosen_models(study: Study | None, bundle_ids: Sequence[str]) -> list[Bundle]:
     """The bundles named, of whatever study, else those in use in the study. Raises DiagnosisProblem."""
-    kinds = [kind for kind in Kind if kind.diagnoses]
     if not bundle_ids:
-        found = list(Bundle.objects.filter(study=study, kind__in=kinds, in_use=True).order_by("kind"))
+        found = list(Bundle.objects.filter(study=study, kind__in=Kind.reporting(), in_use=True).order_by("kind"))
         if not found:
             where = f"The study {study.name} has" if study else "There is"
             raise DiagnosisProblem(f"{where} no bundle that diagnoses: train an ensemble or MILLIE, or name a bundle.")
@@ -209,8 +138,28 @@ def diagnose_patients(
     extractor: Callable[[str], Extractor] = default_extractor,
 ) -> Pass:
     """Patients of a study, whether or not anybody labelled a cell or knows a diagnosis there. Features that are missing
-    are computed first and stored. Raises DiagnosisProblem."""
+    are computed first and stored; bundles of whole images need none. Raises DiagnosisProblem."""
     clock = _Clock()
+    of_images = [bundle for bundle in bundles if bundle.kind == Kind.IMAGE]
+    of_cells = [bundle for bundle in bundles if bundle.kind != Kind.IMAGE]
+    image_models = ImageModels(of_images) if of_images else None
+    found, missing = [Diagnosed(each.code) for each in patients], set()
+    if of_cells:
+        found, missing = _by_cells(study, patients, of_cells, progress, extractor, clock)
+    if image_models is not None:
+        missing |= _by_images(patients, found, image_models, progress)
+        clock.stage("images")
+    return Pass(found, clock.seconds, tuple(sorted(missing)))
+
+
+def _by_cells(
+    study: Study,
+    patients: Sequence[Patient],
+    bundles: Sequence[Bundle],
+    progress: Callable[[int, int], bool] | None,
+    extractor: Callable[[str], Extractor],
+    clock: "_Clock",
+) -> tuple[list[Diagnosed], set[str]]:
     models = Models(bundles)
     eye = models.eye(extractor)
     clock.stage("loading")
@@ -235,7 +184,33 @@ def diagnose_patients(
         named = [ids[row] for row in own]
         found.append(models.diagnose(each.code, features[own], images[each.pk], named))
     clock.stage("diagnosis")
-    return Pass(found, clock.seconds, made.missing)
+    return found, set(made.missing)
+
+
+def _by_images(
+    patients: Sequence[Patient],
+    found: Sequence[Diagnosed],
+    models: ImageModels,
+    progress: Callable[[int, int], bool] | None,
+) -> set[str]:
+    """Add what whole images say; the sha256 of those that are gone. One query."""
+    store = ImageStore(Path(settings.IMAGE_STORE))
+    shown = SmearImage.objects.filter(patient__in=patients).representative()
+    images: dict[int, list[str]] = defaultdict(list)
+    for patient, sha256 in shown.order_by("sha256").values_list("patient_id", "sha256"):
+        if patient is not None:
+            images[patient].append(sha256)
+    missing: set[str] = set()
+    for number, (patient, each) in enumerate(zip(patients, found, strict=True)):
+        if progress is not None and not progress(number, len(patients)):
+            break
+        missing |= set(models.say(each, {sha256: partial(_opened, store, sha256) for sha256 in images[patient.pk]}))
+    return missing
+
+
+def _opened(store: ImageStore, sha256: str) -> Image.Image:
+    with Image.open(store.pixels(sha256)) as file:
+        return file.convert("RGB")
 
 
 class _Clock:

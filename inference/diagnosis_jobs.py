@@ -34,7 +34,7 @@ def ask(study: Study, user: Any, patient: Patient | None = None) -> DiagnosisJob
 
 def can_diagnose(study: Study) -> bool:
     """Whether a bundle that diagnoses is in use. One query."""
-    return Bundle.objects.filter(study=study, kind__in=[kind for kind in Kind if kind.diagnoses], in_use=True).exists()
+    return Bundle.objects.filter(study=study, kind__in=Kind.reporting(), in_use=True).exists()
 
 
 def work(

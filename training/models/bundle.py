@@ -32,6 +32,11 @@ class Kind(models.TextChoices):
         """Whether it is there to be compared with: reports do not ask it, only whoever names its bundle."""
         return self == Kind.IMAGE
 
+    @classmethod
+    def reporting(cls) -> list["Kind"]:
+        """Those whose bundles in use say what reports and worklists suspect."""
+        return [kind for kind in cls if kind.diagnoses and not kind.is_baseline]
+
 
 class Bundle(models.Model):
     """A trained model of a study: the row beside its folder of weights and card, which is the truth about it."""

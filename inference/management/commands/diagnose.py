@@ -86,7 +86,7 @@ class Command(BaseCommand):
 
     def _tell(self, done: int, total: int) -> bool:
         if total and (done % 320 == 0 or done == total):
-            self.stderr.write(f"{done} of {total} cells seen")
+            self.stderr.write(f"{done} of {total} seen")
         return True
 
 
