@@ -143,7 +143,8 @@ def diagnose_patients(
     of_images = [bundle for bundle in bundles if bundle.kind == Kind.IMAGE]
     of_cells = [bundle for bundle in bundles if bundle.kind != Kind.IMAGE]
     image_models = ImageModels(of_images) if of_images else None
-    found, missing = [Diagnosed(each.code) for each in patients], set()
+    found = [Diagnosed(each.code) for each in patients]
+    missing: set[str] = set()
     if of_cells:
         found, missing = _by_cells(study, patients, of_cells, progress, extractor, clock)
     if image_models is not None:
@@ -197,9 +198,9 @@ def _by_images(
     store = ImageStore(Path(settings.IMAGE_STORE))
     shown = SmearImage.objects.filter(patient__in=patients).representative()
     images: dict[int, list[str]] = defaultdict(list)
-    for patient, sha256 in shown.order_by("sha256").values_list("patient_id", "sha256"):
-        if patient is not None:
-            images[patient].append(sha256)
+    for owner, sha256 in shown.order_by("sha256").values_list("patient_id", "sha256"):
+        if owner is not None:
+            images[owner].append(sha256)
     missing: set[str] = set()
     for number, (patient, each) in enumerate(zip(patients, found, strict=True)):
         if progress is not None and not progress(number, len(patients)):

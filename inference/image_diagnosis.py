@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from inference.diagnosis_said import Diagnosed, DiagnosisProblem, decided
@@ -27,7 +29,7 @@ class ImageModels:
     def say(self, found: Diagnosed, images: Mapping[str, Callable[[], Image.Image]]) -> list[str]:
         """Add what they say of a patient's images, by their sha256 and opened one by one. Returns those that cannot be
         opened, which are left out."""
-        seen: list[list[object]] = [[] for _ in self.loaded]
+        seen: list[list[NDArray[np.uint8]]] = [[] for _ in self.loaded]
         missing = []
         for sha256, opened in images.items():
             try:
