@@ -32,7 +32,7 @@ Tensors = Mapping[str, NDArray[np.float32]]
 Tell = Callable[[dict[str, Any]], None]
 Wanted = Callable[[], bool]
 
-NETWORKS = {"finetune": "training.fine_tuning"}
+NETWORKS = {"finetune": "training.fine_tuning", "local": "training.local_head"}
 
 
 class Cells(Protocol):

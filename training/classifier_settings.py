@@ -14,6 +14,7 @@ from training.settings import SettingsError, typed, within
 LEARNS = {
     "head": "a linear head on the features of a frozen backbone: seconds",
     "layers": "one to three layers on the same features: a minute",
+    "local": "small things anywhere in a cell, as Auer rods, by a small convolution on the crops: minutes",
     "finetune": "the last blocks of the backbone too, on the crops: hours",
 }
 
