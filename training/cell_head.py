@@ -125,10 +125,13 @@ def fit_head(
     *,
     seed: int = 0,
     classes: int | None = None,
+    penalty: float = 0.0,
+    directions: int = DIRECTIONS,
+    balance: float = BALANCE,
 ) -> Head:
     """The head of features (n, C), class numbers (n,) from 0 to K - 1, weights (n,) of the cells (None: all alike) and
     the cells' patients (n,). K is `classes`, or one more than the highest number; a class without cells gets next to no
-    probability.
+    probability. penalty: 0 for the best of PENALTIES; directions, balance: as the constants above.
 
     Raises HeadError where there is one class only, or numbers that are not finite.
     """
@@ -143,21 +146,22 @@ def fit_head(
     mean = table.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = table - mean
     scale = float(np.sqrt(np.square(centred, dtype=np.float64).sum(axis=1).mean())) or 1.0
-    directions = main_directions(centred, DIRECTIONS) / np.float32(scale)
-    seen = np.concatenate([centred @ directions, np.ones((len(table), 1), np.float32)], axis=1)
-    balanced = class_weights(wanted, count, own)
+    turn = main_directions(centred, directions) / np.float32(scale)
+    seen = np.concatenate([centred @ turn, np.ones((len(table), 1), np.float32)], axis=1)
+    balanced = class_weights(wanted, count, own, balance)
     parts = parts_of(names, wanted, seed)
-    penalty, temperature, offset, start = _USUAL, 1.0, np.zeros(count), None
+    chosen, temperature, offset, start = penalty or _USUAL, 1.0, np.zeros(count), None
     if parts is not None:
-        penalty, temperature, offset, start = _judged(seen, wanted, own, balanced, parts, count)
-    fitted = _fitted(seen, wanted, balanced, count, penalty, start)
-    weight = directions.astype(np.float64) @ fitted[:-1]
+        penalties = (penalty,) if penalty else PENALTIES
+        chosen, temperature, offset, start = _judged(seen, wanted, own, balanced, parts, count, penalties)
+    fitted = _fitted(seen, wanted, balanced, count, chosen, start)
+    weight = turn.astype(np.float64) @ fitted[:-1]
     return Head(
         np.ascontiguousarray(weight, dtype=np.float32),
         (fitted[-1] - mean @ weight).astype(np.float32),
         float(np.float32(temperature)),
         offset.astype(np.float32),
-        float(np.float32(penalty)),
+        float(np.float32(chosen)),
     )
 
 
@@ -229,29 +233,35 @@ def _fitted(
 
 
 def _judged(
-    seen: Features, targets: NDArray[np.int_], own: Values, balanced: Values, parts: NDArray[np.int_], classes: int
+    seen: Features,
+    targets: NDArray[np.int_],
+    own: Values,
+    balanced: Values,
+    parts: NDArray[np.int_],
+    classes: int,
+    penalties: Sequence[float],
 ) -> tuple[float, float, Values, Values]:
     """The penalty under which patients that were set aside are most likely, with its temperature, offsets (K,) and the
     mean of its weights (D + 1, K), which those of all cells are near."""
-    unseen = np.zeros((len(PENALTIES), len(targets), classes))
-    means = np.zeros((len(PENALTIES), seen.shape[1], classes))
+    unseen = np.zeros((len(penalties), len(targets), classes))
+    means = np.zeros((len(penalties), seen.shape[1], classes))
     count = len(np.unique(parts))
     for part in np.unique(parts):
         held = parts == part
         start = None
-        for scores, mean, penalty in zip(unseen, means, PENALTIES, strict=True):
+        for scores, mean, penalty in zip(unseen, means, penalties, strict=True):
             start = _fitted(seen[~held], targets[~held], balanced[~held], classes, penalty, start)
             scores[held] = seen[held] @ start
             mean += start / count
     curves = [_calibrated(scores, targets, own) for scores in unseen]
     best = int(np.argmin([surprise for surprise, _, _ in curves]))
-    return PENALTIES[best], curves[best][1], curves[best][2], means[best]
+    return penalties[best], curves[best][1], curves[best][2], means[best]
 
 
-def class_weights(targets: NDArray[np.int_], classes: int, own: Values) -> Values:
+def class_weights(targets: NDArray[np.int_], classes: int, own: Values, balance: float = BALANCE) -> Values:
     """(n,) of cells of weights (n,), so that rare classes are heard."""
     total = np.bincount(targets, own, classes)
-    balanced: Values = own * (own.sum() / np.maximum(total, 1e-9))[targets] ** BALANCE
+    balanced: Values = own * (own.sum() / np.maximum(total, 1e-9))[targets] ** balance
     return balanced
 
 

@@ -36,14 +36,16 @@ def carry_out(
     *,
     known: Path | None = None,
     views: Path | None = None,
+    trials: int = 0,
     tell: Tell = lambda event: None,
     wanted: Callable[[], bool] = lambda: True,
 ) -> dict[str, Any]:
-    """Train and judge the heads of a target, and write OUT/bundle: {"bundle", "seconds", "folds", "peak_memory"}.
+    """Train and judge the heads of a target, and write OUT/bundle: {"bundle", "seconds", "folds", "peak_memory"}, and
+    "searched" where `trials` looked for settings first, for each fold among the patients that teach it.
 
     `known`: a file of features that need not be computed (training/crop_features.py); `views`: one of the features of
     views, which is written too. The same inputs give the same bytes. Raises FoldsError where nothing can be learned
-    and judged, Stopped where it is no longer `wanted`.
+    and judged, SearchError where nothing can be searched, Stopped where it is no longer `wanted`.
     """
     begun = time.monotonic()
     lesson = lesson_of(snapshot.manifest, target, settings.folds)
@@ -62,8 +64,19 @@ def carry_out(
     _say(tell, f"Learns {target.words} from {len(lesson.cells)} cells of {_patients(lesson.cells)} patients.")
     for name, reason in lesson.left_out.items():
         _say(tell, f"{name} is left out: {reason}")
+    searched, own = None, dict[int, ClassifierSettings]()
+    if trials:
+        # Imported late: a round without a search needs no Optuna.
+        from training.classifier_search import search_classifier
+
+        identity = {"snapshot": snapshot.hash, "target": target.as_json(), "backbone": extractor.name}
+        searched = search_classifier(
+            lesson, cells, settings, trials, seed=seed, out=out, identity=identity, tell=tell, wanted=wanted
+        )
+        own = {int(name): each for name, each in searched.own.items() if name.isdecimal()}
+        settings = searched.settings
     kept = folder_of(out, snapshot.hash, target, settings, seed, extractor.name, VERSION)
-    teaching = Teaching(settings, cells, seed, len(lesson.heads), kept, tell, wanted)
+    teaching = Teaching(settings, cells, seed, len(lesson.heads), kept, tell, wanted, own)
     judged, parts, heads = [], [], []
     for number, head in enumerate(lesson.heads, start=1):
         _say(tell, f"Head {number} of {len(lesson.heads)}, {head.name}.")
@@ -83,13 +96,20 @@ def carry_out(
         target,
         lesson,
         settings,
-        {"seed": seed, "folds": {"by": "patient", "k": settings.folds}, "metrics": metrics, "judged": judged},
+        {
+            "seed": seed,
+            "folds": {"by": "patient", "k": settings.folds},
+            "metrics": metrics,
+            "judged": judged,
+            **({"searched": searched.told, "trials": searched.trials} if searched else {}),
+        },
     )
     return {
         "bundle": bundle.id,
         "seconds": round(time.monotonic() - begun, 1),
         "folds": folds,
         "peak_memory": _peak_memory(),
+        **({"searched": searched.told} if searched else {}),
     }
 
 

@@ -6,7 +6,7 @@ import io
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,18 @@ class Teaching:
     very training, so that who goes on after a kill begins with the fold that was at hand."""
 
     def __init__(
-        self, settings: ClassifierSettings, cells: Cells, seed: int, heads: int, keep: Path, tell: Tell, wanted: Wanted
+        self,
+        settings: ClassifierSettings,
+        cells: Cells,
+        seed: int,
+        heads: int,
+        keep: Path,
+        tell: Tell,
+        wanted: Wanted,
+        own: Mapping[int, ClassifierSettings] | None = None,
     ) -> None:
+        """`own`: by fold the settings of heads that are taught without it, where a search found each its own."""
+        self._own = own or {}
         self._settings, self._cells, self._seed, self._keep, self._wanted = settings, cells, seed, keep, wanted
         self._clock = _Clock(heads * (settings.folds + 1), tell)
         sees_crops = settings.learns in NETWORKS
@@ -56,25 +66,8 @@ class Teaching:
             network, head = self._teacher.teach(wanted)
             self._clock.network_done()
             return Taught(head, network)
-        tables = (self._cells.features, *self._cells.views)
-        table = np.concatenate([each[rows] for each in tables])
-        targets, groups = np.tile(targets, len(tables)), np.tile(groups, len(tables))
-        if self._settings.learns == "head":
-            return Taught(fit_head(table, targets, None, groups, seed=self._seed))
-        # Imported late: a linear head needs no torch.
-        from training.cell_layers import fit_layers
-
-        settings = self._settings
-        head = fit_layers(
-            table,
-            targets,
-            groups,
-            layers=settings.layers,
-            units=settings.units,
-            dropout=settings.dropout,
-            seed=self._seed,
-        )
-        return Taught(head)
+        settings = self._settings if fold is None else self._own.get(fold, self._settings)
+        return Taught(fit_on_features(settings, self._cells, rows, targets, groups, self._seed))
 
     def of_unseen(self, lesson: HeadLesson, number: int, patients: NDArray[Any]) -> NDArray[np.float64]:
         """(n, K) of each cell, as it is, by a head that saw neither cells nor views of its patient. `number` is the
@@ -105,6 +98,29 @@ class Teaching:
                 raise Stopped
             found.append(told.network.scores([self._cells.crop(int(row)) for row in rows[start : start + BATCH]]))
         return np.concatenate(found)
+
+
+def fit_on_features(
+    settings: ClassifierSettings,
+    cells: Cells,
+    rows: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    groups: NDArray[Any],
+    seed: int,
+    classes: int | None = None,
+) -> Head:
+    """Of these cells and as many views of them as the settings say. Raises HeadError as fit_head."""
+    tables = (cells.features, *cells.views[: settings.views])
+    table = np.concatenate([each[rows] for each in tables])
+    targets, groups = np.tile(targets, len(tables)), np.tile(groups, len(tables))
+    if settings.learns == "head":
+        shape = {"penalty": settings.penalty, "directions": settings.directions, "balance": settings.balance}
+        return fit_head(table, targets, None, groups, seed=seed, classes=classes, **shape)
+    # Imported late: a linear head needs no torch.
+    from training.cell_layers import fit_layers
+
+    shape = {"layers": settings.layers, "units": settings.units, "dropout": settings.dropout}
+    return fit_layers(table, targets, groups, seed=seed, classes=classes, **shape)
 
 
 class _Clock:

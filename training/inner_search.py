@@ -45,6 +45,7 @@ _TOLD_FROM = 4
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 S = TypeVar("S")
+T = TypeVar("T")
 Tell = Callable[[dict[str, Any]], None]
 Wanted = Callable[[], bool]
 
@@ -112,6 +113,21 @@ def search(
         )
     tell({"event": "searched"})
     return found
+
+
+@dataclass(frozen=True)
+class Searched(Generic[S, T]):
+    """What came of a round's search: the settings that all patients found; what each search found, in the kind's own
+    terms, by its name; what is told of it, and all trials for the card."""
+
+    settings: S
+    own: Mapping[str, T]
+    told: Mapping[str, Any]
+    trials: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, found: Mapping[str, Found[S]], own: Mapping[str, T]) -> "Searched[S, T]":
+        return cls(found[ALL].settings, own, told(found), trials_of(found))
 
 
 def told(found: Mapping[str, Found[Any]]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from training.diagnosis_settings import resolve_diagnosis_settings
 from training.freeze import FrozenSnapshot, RoundRefused, freeze
 from training.image_freeze import freeze_images
 from training.image_lesson import image_lesson
+from training.inner_space import check_inner_trials
 from training.models import LIVE, Kind, Round
 from training.parent_choice import AUTO, choose_parent
 from training.search_space import check_trials
@@ -95,12 +96,14 @@ def launch_classifier(
     *,
     seed: int = 0,
     selection: Selection | None = None,
+    trials: int = 0,
     again: bool = False,
     at_once: bool = False,
 ) -> Round:
     """Freeze the study's labelled cells, or those of the patients and states selected, and queue a round that tells
     the target apart. Arguments and errors as those of launch."""
     resolved = resolve_classifier_settings(settings or {})
+    check_inner_trials(trials, resolved)
     chosen_images = selection or Selection()
     Round.bury_dead()
     _refuse_beside_live(study, Kind.CLASSIFIER)
@@ -113,7 +116,7 @@ def launch_classifier(
         with transaction.atomic():
             _one_at_a_time(study, Kind.CLASSIFIER)
             if not again:
-                refuse_unchanged_classifier(study, target, frozen, resolved, seed=seed)
+                refuse_unchanged_classifier(study, target, frozen, resolved, seed=seed, trials=trials)
             return _begin(
                 study,
                 frozen,
@@ -124,6 +127,7 @@ def launch_classifier(
                 requested_by=user,
                 settings=resolved.as_dict(),
                 seed=seed,
+                trials=trials,
                 selection=chosen_images.as_json(),
                 log=f"Learns from {learned_cells(chosen_images)}.\n",
             )
@@ -139,12 +143,14 @@ def launch_diagnosis(
     *,
     seed: int = 0,
     selection: Selection | None = None,
+    trials: int = 0,
     again: bool = False,
     at_once: bool = False,
 ) -> Round:
     """Freeze what the study's patients, or those selected, have of what a kind that diagnoses looks at, and queue its
     round. Arguments and errors as those of launch."""
     resolved = resolve_diagnosis_settings(kind, settings or {})
+    check_inner_trials(trials, resolved)
     chosen_images = selection or Selection()
     Round.bury_dead()
     _refuse_beside_live(study, kind)
@@ -159,7 +165,7 @@ def launch_diagnosis(
         with transaction.atomic():
             _one_at_a_time(study, kind)
             if not again:
-                refuse_unchanged_diagnosis(study, kind, frozen, resolved, seed=seed)
+                refuse_unchanged_diagnosis(study, kind, frozen, resolved, seed=seed, trials=trials)
             return _begin(
                 study,
                 frozen,
@@ -169,6 +175,7 @@ def launch_diagnosis(
                 requested_by=user,
                 settings=resolved.as_dict(),
                 seed=seed,
+                trials=trials,
                 selection=chosen_images.as_json(),
                 log=f"Learns from the {'images' if kind == Kind.IMAGE else 'cells'} of "
                 f"{'all patients' if chosen_images == Selection() else chosen_images.words}.\n",

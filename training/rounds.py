@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 KNOWN = "known.npz"
 # Of a study, beside the folders of rounds: what its classifiers' rounds saw of crops in other stains.
 SEEN_VIEWS = "views-{}.npz"
+DIAGNOSIS_VIEWS = "diagnosis-views-{}.npz"
 # Between two looks at the process and two beats of the row.
 TICK_SECONDS = 1.0
 # A worker that stops has little time before it is killed.
@@ -65,14 +66,24 @@ def _classifier_command(round_: Round) -> list[str]:
     command += ["--label", target.label] if target.label is not None else []
     command += ["--settings", str(round_.folder / "settings.json"), "--seed", str(round_.seed), "--end-with-parent"]
     command += ["--views", str(round_.folder.with_name(SEEN_VIEWS.format(round_.study_id)))]
-    return command + ["--features", str(round_.folder / KNOWN)]
+    return command + ["--features", str(round_.folder / KNOWN), *_trials_of(round_)]
 
 
 def _diagnosis_command(round_: Round) -> list[str]:
     command = [sys.executable, "-m", "training.run_diagnosis", str(round_.snapshot_folder), str(round_.folder / "out")]
     command += ["--kind", round_.kind, "--settings", str(round_.folder / "settings.json")]
     command += ["--seed", str(round_.seed), "--end-with-parent"]
-    return command + ["--features", str(round_.folder / KNOWN)]
+    command += ["--views", str(diagnosis_views(round_.study_id))]
+    return command + ["--features", str(round_.folder / KNOWN), *_trials_of(round_)]
+
+
+def diagnosis_views(study_id: int) -> Path:
+    """Where features of views of a study's cells are kept, which rounds that diagnose and diagnoses share."""
+    return Path(django_settings.ROUND_FOLDER) / DIAGNOSIS_VIEWS.format(study_id)
+
+
+def _trials_of(round_: Round) -> list[str]:
+    return ["--trials", str(round_.trials)] if round_.trials else []
 
 
 def run(round_id: int, *, stopping: Callable[[], bool] = lambda: False, command: Command = command_for) -> None:

@@ -17,7 +17,9 @@ from training.classifier_settings import ClassifierSettings, resolve_classifier_
 from training.classifier_target import Target
 from training.command import add_common_arguments, read_settings
 from training.crop_features import NAME, Extractor
+from training.inner_space import check_inner_trials
 from training.planned import Plan, Tell, Wanted, Work, carry_out_plan
+from training.search_space import SearchError
 from training.snapshot import Snapshot
 
 Open = Callable[[ClassifierSettings], Extractor]
@@ -37,6 +39,7 @@ def main(arguments: list[str] | None = None, extractor: Open = open_extractor) -
 
 def _planned(options: argparse.Namespace, snapshot: Snapshot, extractor: Open) -> Plan:
     settings = read_settings(options, resolve_classifier_settings)
+    check_inner_trials(options.trials, settings)
     target = Target(options.group, options.label)
     lesson_of(snapshot.manifest, target, settings.folds)
 
@@ -55,14 +58,15 @@ def _planned(options: argparse.Namespace, snapshot: Snapshot, extractor: Open) -
                 options.out,
                 known=options.features,
                 views=options.views,
+                trials=options.trials,
                 tell=tell,
                 wanted=wanted,
             )
 
         return work
 
-    identity = {"target": target.as_json(), "settings": settings.as_dict()}
-    return Plan(identity, settings.threads, begin, refuses=(FoldsError,))
+    identity = {"target": target.as_json(), "settings": settings.as_dict(), "trials": options.trials}
+    return Plan(identity, settings.threads, begin, refuses=(FoldsError, SearchError))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     add_common_arguments(parser, f"folder that gets bundle/, progress.jsonl and {NAME}")
     parser.add_argument("--group", required=True, metavar="NAME", help="group of labels, as the snapshot names it")
     parser.add_argument("--label", metavar="NAME", help="one label of the group, against all others")
+    parser.add_argument("--trials", type=int, default=0, metavar="N", help="search for settings first")
     parser.add_argument("--features", type=Path, metavar="FILE", help="features that are known already (.npz)")
     parser.add_argument(
         "--views", type=Path, metavar="FILE", help="features of views, for this round and the next (.npz)"

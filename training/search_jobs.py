@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from kombu.exceptions import OperationalError as BrokerError
 
 from training import pixel_cache
-from training.models import HELD, LIVE, JobState, Round, Search, SearchHelper
+from training.models import HELD, LIVE, JobState, Kind, Round, Search, SearchHelper
 from training.progress import Progress, Tail
 from training.training_process import TrainingProcess, death_sentence
 
@@ -28,6 +28,8 @@ RECORD_SECONDS = 2.0
 TICK_SECONDS = 1.0
 # The name of the environment's variable, which training/search.py reads; importing that would cost Optuna's seconds.
 ADDRESS = "MARROWLOOP_SEARCH_STORAGE"
+# As training/inner_search.py names its file, for the same reason.
+TRIALS = "trials.json"
 
 Command = Callable[[SearchHelper], list[str]]
 
@@ -45,15 +47,21 @@ def arguments_for(round_: Round) -> list[str]:
 def environment_for(round_: Round) -> dict[str, str]:
     """Where decoded images and trials are kept. The address of the trials holds a password, which the arguments of a
     process would show."""
+    # Those of other kinds search by themselves: their trials lie in a file of the round's folder.
     cache = {
         pixel_cache.FOLDER: str(django_settings.PIXEL_CACHE),
         pixel_cache.GIB: str(django_settings.PIXEL_CACHE_GIB),
     }
-    if not round_.trials:
+    if not shared(round_):
         return cache
     from training.search_storage import address_of
 
     return cache | {ADDRESS: address_of(connection.settings_dict)}
+
+
+def shared(round_: Round) -> bool:
+    """Whether it searches with others: a detector's trial takes minutes, one of other kinds seconds."""
+    return bool(round_.trials) and round_.kind == Kind.DETECTOR
 
 
 def search_of(round_: Round) -> Search:
@@ -63,6 +71,8 @@ def search_of(round_: Round) -> Search:
 
 def call_helpers(round_: Round) -> None:
     """Ask workers that are free to help; where none is, the messages are void by the time they are read."""
+    if not shared(round_):
+        return
     from config.celery import app
 
     for _ in range(min(MOST_HELPERS, round_.trials - 1)):
@@ -94,6 +104,8 @@ class Recorder:
             logger.warning("The trials of round %s cannot be read.", self._round.pk, exc_info=True)
 
     def _trials(self) -> list[dict[str, Any]] | None:
+        if not shared(self._round):
+            return _trials_in(self._round.folder / "out" / TRIALS)
         import optuna
 
         from training.search_storage import address_of, open_storage, rows_of
@@ -106,6 +118,15 @@ class Recorder:
             # Its process has not made it yet.
             return None
         return rows_of(study.get_trials(deepcopy=False))
+
+
+def _trials_in(path: Path) -> list[dict[str, Any]] | None:
+    """Those of training/inner_search.py; None before any has ended."""
+    try:
+        trials: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["trials"]
+    except FileNotFoundError:
+        return None
+    return trials
 
 
 # --- for those who help ---
@@ -127,7 +148,7 @@ def help_with(
 
 def needs_help(round_: Round) -> bool:
     """Whether its process is running and still searches."""
-    return bool(round_.trials) and round_.state == JobState.RUNNING and not _trains_already(round_)
+    return shared(round_) and round_.state == JobState.RUNNING and not _trains_already(round_)
 
 
 def others_wait() -> bool:

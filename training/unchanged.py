@@ -1,6 +1,6 @@
 """Whether a round would only train again what an earlier one has trained: said instead, unless it is wanted."""
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from annotation.models import Study
 from training.classifier_settings import ClassifierSettings
@@ -55,24 +55,26 @@ def refuse_unchanged(
 
 
 def refuse_unchanged_classifier(
-    study: Study, target: Target, frozen: FrozenSnapshot, settings: ClassifierSettings, *, seed: int
+    study: Study, target: Target, frozen: FrozenSnapshot, settings: ClassifierSettings, *, seed: int, trials: int
 ) -> None:
     """Raise RoundUnchanged where a round that succeeded learned the same target from the same crops and labels, with
-    the same settings and seed."""
+    the same settings, seed and trials."""
     same = Round.objects.filter(
         study=study, kind=Kind.CLASSIFIER, state=JobState.SUCCEEDED, target=target.as_json(), lesson=frozen.lesson
     )
-    earlier = same.filter(settings=settings.as_dict(), seed=seed).defer("log", "curve").order_by("-number").first()
-    if earlier is not None:
-        raise RoundUnchanged(earlier)
+    _refuse_same(same.filter(settings=settings.as_dict(), seed=seed, trials=trials))
 
 
 def refuse_unchanged_diagnosis(
-    study: Study, kind: Kind, frozen: FrozenSnapshot, settings: DiagnosisSettings, *, seed: int
+    study: Study, kind: Kind, frozen: FrozenSnapshot, settings: DiagnosisSettings, *, seed: int, trials: int
 ) -> None:
     """Raise RoundUnchanged where a round of the kind that succeeded learned from the same cells, labels and diagnoses,
-    with the same settings and seed."""
+    with the same settings, seed and trials."""
     same = Round.objects.filter(study=study, kind=kind, state=JobState.SUCCEEDED, lesson=frozen.lesson)
-    earlier = same.filter(settings=settings.as_dict(), seed=seed).defer("log", "curve").order_by("-number").first()
+    _refuse_same(same.filter(settings=settings.as_dict(), seed=seed, trials=trials))
+
+
+def _refuse_same(same: QuerySet[Round]) -> None:
+    earlier = same.defer("log", "curve").order_by("-number").first()
     if earlier is not None:
         raise RoundUnchanged(earlier)

@@ -106,9 +106,9 @@ def test_folds_never_share_a_patient_nor_does_what_is_learned(tmp_path: Path, mo
     learned_from: list[set[str]] = []
     fitted = classifier_teaching.fit_head
 
-    def watched(features: Any, targets: Any, weights: Any, groups: Any, *, seed: int) -> Any:
+    def watched(features: Any, targets: Any, weights: Any, groups: Any, **more: Any) -> Any:
         learned_from.append(set(groups))
-        return fitted(features, targets, weights, groups, seed=seed)
+        return fitted(features, targets, weights, groups, **more)
 
     monkeypatch.setattr(classifier_teaching, "fit_head", watched)
     trained(snapshot, PROMYELOCYTE, tmp_path / "out")
@@ -146,13 +146,13 @@ def test_a_patient_s_mark_tells_nothing_also_through_views(tmp_path: Path, monke
     learned_from: list[list[str]] = []
     fitted = classifier_teaching.fit_head
 
-    def watched(features: Any, targets: Any, weights: Any, groups: Any, *, seed: int) -> Any:
+    def watched(features: Any, targets: Any, weights: Any, groups: Any, **more: Any) -> Any:
         # A mark, one patient: views are those of their own cells.
         assert {(mark, group) for mark, group in zip(features.argmax(axis=1), groups, strict=True)} == {
             (int(group.removeprefix("p:P")), group) for group in groups
         }
         learned_from.append(sorted(groups))
-        return fitted(features, targets, weights, groups, seed=seed)
+        return fitted(features, targets, weights, groups, **more)
 
     monkeypatch.setattr(classifier_teaching, "fit_head", watched)
     settings = ClassifierSettings(draws=100, views=2)

@@ -1,5 +1,7 @@
 """The page and the API of a search: who sees it, what it says in each state, and the way into the next round."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,8 +9,14 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from annotation.models import Study
-from training.launching import launch
-from training.models import JobState, Round, Search
+from training import inner_search, search_jobs
+from training.diagnosis_settings import MilSettings
+from training.freeze import RoundRefused
+from training.launching import launch, launch_diagnosis
+from training.models import JobState, Kind, Round, Search
+from training.rounds import command_for
+from training.settings import SettingsError
+from training.views.search_kinds import searched_of
 from training.views.search_page import settings_to_copy
 from training.views.search_plots import setting_plots, value_plot
 
@@ -205,3 +213,98 @@ def test_each_setting_has_a_plot_and_learning_rates_stand_on_a_logarithm():
 def test_trials_all_alike_can_be_plotted():
     assert len(setting_plots([trial(0, value=0.0), trial(0, value=0.0)])) == len(SETTINGS) + 1
     assert value_plot([trial(0, value=0.0)]) is not None
+
+
+# --- rounds that are cross-validated: each fold has a search of its own ---
+
+
+def inner_trial(scope: str, number: int, value: float | None, **settings: Any) -> dict[str, Any]:
+    state = "failed" if value is None else "complete"
+    given = {"pooling": "cells", "control": 0.4, "units": 32} | settings
+    return {"scope": scope, "number": number, "state": state, "value": value, "settings": given, "seconds": 4.0}
+
+
+@pytest.fixture
+def nested(study: Study) -> Round:
+    trials = [
+        inner_trial("0", 0, 0.9),
+        inner_trial("0", 1, 0.92, pooling="mean"),
+        inner_trial("all", 0, 0.91),
+        inner_trial("all", 1, 0.95, control=0.7),
+        inner_trial("all", 2, None),
+    ]
+    searched = {
+        "trial": 1,
+        "value": 0.95,
+        "given": 0.91,
+        "settings": {"pooling": "cells", "control": 0.7, "units": 32},
+        "done": 4,
+        "pruned": 0,
+        "failed": 1,
+        "importance": {"control": 0.9, "units": 0.1},
+        "scopes": {"0": {"patients": 8, "settings": {"pooling": "mean"}}, "all": {"patients": 12, "settings": {}}},
+    }
+    made = Round.objects.create(
+        study=study,
+        kind=Kind.MIL,
+        number=1,
+        trials=3,
+        state=JobState.SUCCEEDED,
+        settings=MilSettings().as_dict(),
+        searched=searched,
+        counts={"images": 1, "cells": 2},
+    )
+    Search.objects.create(round=made, trials=trials)
+    return made
+
+
+def test_each_fold_shows_its_own_search(nested: Round, annotator: User, admin: User, client_of: Any):
+    address = reverse("round-search", args=[nested.pk])
+    page = " ".join(client_of(annotator).get(address).content.decode().split())
+    assert "Best settings: all patients" in page and "0.950" in page and "AUROC" in page and "mAP" not in page
+    assert "1 more could not be judged" in page and "Importance of each setting" in page
+    assert page.count('class="search-chosen"') == 2 and "settings_from" not in page
+    fold = client_of(annotator).get(f"{address}?scope=0").content.decode()
+    assert "Best settings: without fold 0" in fold and "0.920" in fold and "Importance of each setting" not in fold
+    plots = {plot.title: plot for plot in setting_plots(nested.search.trials, searched_of(nested))}
+    assert [tick.text for tick in plots["Pooling"].x_ticks] == ["cells", "mean"]
+    # The way into the next round: fields of the form's own, the others as lines.
+    form = client_of(admin).get(f"{reverse('rounds', args=[nested.study_id])}?kind=mil&settings_from={nested.pk}")
+    fields = form.context["form"]
+    assert fields["pooling"].value() == "cells" and "control=0.7" in fields["other"].value().splitlines()
+    assert "control" not in str(client_of(admin).get(f"{reverse('rounds', args=[nested.study_id])}?kind=mil").content)
+    said = client_of(annotator).get(reverse("api-round-search", args=[nested.pk])).json()
+    assert said["settings"] == {"pooling": "cells", "control": 0.7, "units": 32} and len(said["trials"]) == 5
+
+
+def test_a_search_inside_the_training_patients_is_for_who_may_see_the_round(nested: Round, outsider: User, client: Any):
+    address = reverse("round-search", args=[nested.pk])
+    assert client.get(address).status_code == 302
+    client.force_login(outsider)
+    assert client.get(address).status_code == 404
+
+
+def test_trials_of_such_a_search_are_read_from_its_file(nested: Round, settings: Any, tmp_path: Path):
+    settings.ROUND_FOLDER = tmp_path
+    (nested.folder / "out").mkdir(parents=True)
+    recorder = search_jobs.Recorder(nested)
+    recorder.look(last=True)
+    assert len(nested.search.trials) == 5
+    rows = [inner_trial("0", 0, 0.8)]
+    (nested.folder / "out" / search_jobs.TRIALS).write_text(json.dumps({"key": "k", "trials": rows}))
+    recorder.look(last=True)
+    assert Search.objects.get(round=nested).trials == rows
+    assert search_jobs.TRIALS == inner_search.TRIALS and not search_jobs.needs_help(nested)
+    assert command_for(nested)[-2:] == ["--trials", "3"]
+    assert search_jobs.ADDRESS not in search_jobs.environment_for(nested)
+
+
+def test_what_cannot_be_searched_is_refused_in_one_sentence(study: Study, admin: User, client_of: Any):
+    address = reverse("api-rounds", args=[study.pk])
+    body = {"kind": "image", "trials": 3}
+    refused = client_of(admin).post(address, body, content_type="application/json")
+    assert refused.status_code == 400 and "searches for no settings" in refused.json()["detail"]
+    with pytest.raises(RoundRefused, match="no patient with cells"):
+        launch_diagnosis(study, Kind.MIL, trials=3)
+    with pytest.raises(SettingsError, match="from 0 to 500"):
+        launch_diagnosis(study, Kind.MIL, trials=501)

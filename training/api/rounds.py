@@ -139,8 +139,8 @@ class StudyRounds(APIView):
 
 
 def _launch_classifier(study: Study, user: Any, data: dict[str, Any]) -> Round:
-    if data["parent"] != AUTO or data["trials"]:
-        raise SettingsError("A classifier starts from its backbone and searches for no settings.")
+    if data["parent"] != AUTO:
+        raise SettingsError("A classifier starts from its backbone.")
     return launch_classifier(
         study,
         find_target(study, group=data.get("group"), label=data.get("label")),
@@ -148,13 +148,14 @@ def _launch_classifier(study: Study, user: Any, data: dict[str, Any]) -> Round:
         data.get("settings"),
         seed=data["seed"],
         selection=Selection.of(data.get("selection")),
+        trials=data["trials"],
         again=data["again"],
     )
 
 
 def _launch_diagnosis(study: Study, user: Any, data: dict[str, Any]) -> Round:
-    if data["parent"] != AUTO or data["trials"]:
-        raise SettingsError("A model that diagnoses starts from its backbone and searches for no settings.")
+    if data["parent"] != AUTO:
+        raise SettingsError("A model that diagnoses starts from its backbone.")
     return launch_diagnosis(
         study,
         Kind(data["kind"]),
@@ -162,6 +163,7 @@ def _launch_diagnosis(study: Study, user: Any, data: dict[str, Any]) -> Round:
         data.get("settings"),
         seed=data["seed"],
         selection=Selection.of(data.get("selection")),
+        trials=data["trials"],
         again=data["again"],
     )
 

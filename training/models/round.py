@@ -92,7 +92,7 @@ class Round(Job):
     def has_checkpoint(self) -> bool:
         """Whether its training can go on where it ended, or has only to be read."""
         out = self.folder / "out"
-        return (out / "checkpoint.pt").is_file() or (out / "result.json").is_file()
+        return any((out / name).is_file() for name in ("checkpoint.pt", "trials.json", "result.json"))
 
     @property
     def snapshot_folder(self) -> Path:

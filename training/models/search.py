@@ -18,7 +18,8 @@ class Search(models.Model):
     round = models.OneToOneField(Round, on_delete=models.CASCADE, related_name="search", primary_key=True)
     # What its workers know it by. Not the round's number: a database made anew begins those again.
     name = models.CharField(max_length=32, default=_name, unique=True)
-    # As training/search_storage.py's rows_of gives them.
+    # As training/search_storage.py's rows_of gives them; of kinds other than detectors as training/inner_search.py's
+    # search does, each with the "scope" that it belongs to.
     trials = models.JSONField(default=list, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -28,7 +29,7 @@ class Search(models.Model):
     @property
     def counted(self) -> list[dict[str, Any]]:
         """The trials that count among those asked for: not those that were tried again."""
-        retried = {trial["retry_of"] for trial in self.trials}
+        retried = {trial.get("retry_of") for trial in self.trials}
         return [trial for trial in self.trials if not (trial["state"] == "failed" and trial["number"] in retried)]
 
 

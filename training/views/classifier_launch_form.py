@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -9,7 +10,7 @@ from training.classifier_folds import FOLDS
 from training.classifier_settings import resolve_classifier_settings
 from training.classifier_target import Target, TargetError
 from training.selection import ALL, Selection
-from training.views.round_form import RoundForm
+from training.views.round_form import RoundForm, trials_field
 
 
 class ClassifierLaunchForm(RoundForm):
@@ -37,6 +38,7 @@ class ClassifierLaunchForm(RoundForm):
         label="Only these patients", required=False, widget=forms.SelectMultiple(attrs={"size": 5})
     )
     seed = forms.IntegerField(min_value=0, max_value=2**31 - 1, initial=0, required=False)
+    trials = trials_field()
     other = forms.CharField(
         label="Other settings",
         required=False,
@@ -47,8 +49,15 @@ class ClassifierLaunchForm(RoundForm):
 
     ALWAYS = ("target", "folds")
 
-    def __init__(self, study: Study, data: QueryDict | None = None) -> None:
-        super().__init__(data, label_suffix="")
+    def __init__(
+        self,
+        study: Study,
+        data: QueryDict | None = None,
+        settings: Mapping[str, Any] | None = None,
+        target: Target | None = None,
+    ) -> None:
+        """`settings` and `target` are those that the form begins with."""
+        super().__init__(data, label_suffix="", initial=self.begun_with(settings, ("folds",)))
         groups = list(LabelGroup.objects.filter(study=study).prefetch_related("labels"))
         self._targets: dict[str, Target] = {}
         offered: list[Any] = []
@@ -64,6 +73,7 @@ class ClassifierLaunchForm(RoundForm):
             if own:
                 offered.append((group.name, choices))
         self.offer("target", offered)
+        self.initial["target"] = next((name for name, known in self._targets.items() if known == target), None)
         labelled = Cell.objects.filter(image__study=study, labels__isnull=False).confirmed()
         patients = Patient.objects.filter(study=study, images__cells__in=labelled).distinct()
         self.offer("patients", [(code, code) for code in patients.values_list("code", flat=True)])
@@ -91,5 +101,6 @@ class ClassifierLaunchForm(RoundForm):
         return {
             "seed": data["seed"] or 0,
             "selection": Selection(data["images"] or ALL, tuple(data["patients"])),
+            "trials": data["trials"] or 0,
             "again": data["again"],
         }

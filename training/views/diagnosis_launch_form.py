@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -8,7 +9,7 @@ from training.decisions import USUAL
 from training.diagnosis_settings import POOLINGS, resolve_diagnosis_settings
 from training.models import Kind
 from training.selection import ALL, Selection
-from training.views.round_form import UNTOUCHED, RoundForm
+from training.views.round_form import UNTOUCHED, RoundForm, trials_field
 
 _POOLING_WORDS = {
     "cells": "Likely blasts and promyelocytes count most",
@@ -45,6 +46,7 @@ class DiagnosisLaunchForm(RoundForm):
         label="Only these patients", required=False, widget=forms.SelectMultiple(attrs={"size": 5})
     )
     seed = forms.IntegerField(min_value=0, max_value=2**31 - 1, initial=0, required=False)
+    trials = trials_field()
     other = forms.CharField(
         label="Other settings",
         required=False,
@@ -55,12 +57,16 @@ class DiagnosisLaunchForm(RoundForm):
 
     ALWAYS = ("decisions", "folds")
 
-    def __init__(self, study: Study, kind: Kind, data: QueryDict | None = None) -> None:
-        super().__init__(data, label_suffix="")
+    def __init__(
+        self, study: Study, kind: Kind, data: QueryDict | None = None, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        """`settings` are those that the form begins with."""
+        super().__init__(data, label_suffix="", initial=self.begun_with(settings, ("decisions", "pooling", "folds")))
         self.kind = kind
         if kind != Kind.MIL:
             del self.fields["pooling"]
         if kind == Kind.IMAGE:
+            del self.fields["trials"]
             self.fields["folds"].help_text = "By patient: each is judged by a network that never saw it."
         seen = Patient.objects.filter(study=study, images__isnull=False)
         codes = (seen if kind == Kind.IMAGE else seen.filter(images__cells__isnull=False)).distinct()
@@ -87,4 +93,9 @@ class DiagnosisLaunchForm(RoundForm):
     def choices(self) -> dict[str, Any]:
         """Of a valid form: what launch_diagnosis() takes beside the settings."""
         data = self.cleaned_data
-        return {"seed": data["seed"] or 0, "selection": Selection(ALL, tuple(data["patients"])), "again": data["again"]}
+        return {
+            "seed": data["seed"] or 0,
+            "selection": Selection(ALL, tuple(data["patients"])),
+            "trials": data.get("trials") or 0,
+            "again": data["again"],
+        }

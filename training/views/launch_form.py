@@ -80,8 +80,7 @@ class LaunchForm(RoundForm):
         self, study: Study, user: Any, data: QueryDict | None = None, settings: Mapping[str, Any] | None = None
     ) -> None:
         """`settings` are those that the text of other settings begins with."""
-        lines = "\n".join(f"{name}={value}" for name, value in (settings or {}).items())
-        super().__init__(data, label_suffix="", initial={"other": lines})
+        super().__init__(data, label_suffix="", initial=self.begun_with(settings, ()))
         self.offer("parent", [(AUTO, "The bundle in use"), (NONE, "Scratch"), *_starts(study, user)])
         patients = Patient.objects.filter(study=study, images__state__in=SmearImage.FINISHED).distinct()
         self.offer("patients", [(code, code) for code in patients.values_list("code", flat=True)])

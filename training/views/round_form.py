@@ -1,16 +1,31 @@
 """What the forms that launch rounds share: few fields at first sight, the rest behind "more", settings as lines."""
 
 from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django import forms
 from django.forms.forms import DeclarativeFieldsMetaclass
 
+from training.search_space import MOST_TRIALS
 from training.selection import ALL
 from training.settings import SettingsError, parse_assignments
 
 # What a field holds where nobody has touched it.
 UNTOUCHED: tuple[Any, ...] = (None, "", "0", 0, [], ALL)
+
+
+def trials_field() -> forms.IntegerField:
+    """Of a round that is cross-validated."""
+    return forms.IntegerField(
+        label="Search trials",
+        min_value=0,
+        max_value=MOST_TRIALS,
+        initial=0,
+        required=False,
+        help_text="So many trials look for better settings first, for each fold among the patients who teach it and "
+        "once among all. 0: none.",
+    )
 
 
 class _AbstractForm(DeclarativeFieldsMetaclass, ABCMeta):
@@ -39,6 +54,14 @@ class RoundForm(forms.Form, metaclass=_AbstractForm):
         except SettingsError as error:
             self.add_error("other", str(error))
         return cleaned
+
+    @staticmethod
+    def begun_with(settings: Mapping[str, Any] | None, own: Sequence[str]) -> dict[str, Any]:
+        """What fields begin with: those that have a field of their `own` there, the others as lines."""
+        given = dict(settings or {})
+        initial = {name: given.pop(name) for name in own if name in given}
+        lines = "\n".join(f"{name}={value}" for name, value in given.items())
+        return initial | {"other": lines}
 
     @property
     def always(self) -> list[forms.BoundField]:

@@ -14,7 +14,7 @@ from annotation.models import Role, Study
 from annotation.views.study_page import study_context
 from training import launching
 from training.access import round_for
-from training.classifier_target import TargetError
+from training.classifier_target import Target, TargetError
 from training.freeze import RoundRefused
 from training.models import LIVE, Kind, Round
 from training.promotions import classifiers_in_use, in_use_and_before
@@ -52,7 +52,7 @@ def rounds(request: HttpRequest, study_id: int) -> HttpResponse:
         return _list_page(request, study, kind, form, status=409)
     study = study_for(request.user, study_id)
     Round.bury_dead()
-    return _list_page(request, study, kind, _form(study, request.user, kind, None, _settings_asked_for(request)))
+    return _list_page(request, study, kind, _form(study, request.user, kind, None, _round_to_copy(request, kind)))
 
 
 def _kind_asked_for(asked: QueryDict) -> Kind:
@@ -60,13 +60,12 @@ def _kind_asked_for(asked: QueryDict) -> Kind:
     return Kind(wanted) if wanted in Kind.values else Kind.DETECTOR
 
 
-def _form(
-    study: Study, user: Any, kind: Kind, data: QueryDict | None, settings: dict[str, Any] | None = None
-) -> AnyForm:
+def _form(study: Study, user: Any, kind: Kind, data: QueryDict | None, like: Round | None = None) -> AnyForm:
+    settings = settings_to_copy(like) if like else {}
     if kind == Kind.CLASSIFIER:
-        return ClassifierLaunchForm(study, data)
+        return ClassifierLaunchForm(study, data, settings, Target.of(like.target) if like else None)
     if kind.diagnoses:
-        return DiagnosisLaunchForm(study, kind, data)
+        return DiagnosisLaunchForm(study, kind, data, settings)
     return LaunchForm(study, user, data, settings)
 
 
@@ -78,10 +77,11 @@ def _launched(study: Study, user: Any, form: AnyForm) -> Round:
     return launching.launch(study, user, form.settings(), **form.choices())
 
 
-def _settings_asked_for(request: HttpRequest) -> dict[str, Any]:
-    """Of the round that `settings_from` names, where this user may see it; none else."""
+def _round_to_copy(request: HttpRequest, kind: Kind) -> Round | None:
+    """The round of the kind that `settings_from` names, where this user may see it."""
     wanted = request.GET.get("settings_from", "")
-    return settings_to_copy(round_for(request.user, int(wanted))) if wanted.isdecimal() else {}
+    found = round_for(request.user, int(wanted)) if wanted.isdecimal() else None
+    return found if found is not None and found.kind == kind else None
 
 
 def _list_page(request: HttpRequest, study: Study, kind: Kind, form: AnyForm, status: int = 200) -> HttpResponse:

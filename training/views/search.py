@@ -19,7 +19,7 @@ def search(request: HttpRequest, round_id: int) -> HttpResponse:
     round_ = round_for(request.user, round_id)
     if not round_.trials:
         raise Http404("This round did not search for settings.")
-    context = {**study_context(request, round_.study, "rounds"), **search_context(round_)}
+    context = {**study_context(request, round_.study, "rounds"), **search_context(round_, request.GET.get("scope", ""))}
     if request.headers.get("HX-Request"):
         if request.GET.get("state") != round_.state:
             return HttpResponse(headers={"HX-Refresh": "true"})

@@ -5,9 +5,8 @@ from typing import Any
 
 from training.models import JobState, Round
 from training.search_jobs import helpers_at_work
-from training.search_space import TITLES
-from training.settings import FIELDS
 from training.views.round_page import duration
+from training.views.search_kinds import ALL, Searched, scope_words, searched_of
 from training.views.search_plots import setting_plots, value_plot
 
 STATES = {
@@ -49,23 +48,49 @@ class Bar:
         return NAMES + self.width + 6
 
 
+@dataclass(frozen=True)
+class Scope:
+    """One of the searches of a round that is cross-validated: in all patients, or in those outside a fold. value,
+    given: None before there is any."""
+
+    name: str
+    words: str
+    patients: int | None
+    done: int
+    value: float | None
+    given: float | None
+    settings: str
+
+
 def trials_shown(round_: Round) -> list[dict[str, Any]]:
     """All trials in the order in which they began; [] before the search has begun. Costs one query."""
     search = getattr(round_, "search", None)
     return search.trials if search is not None else []
 
 
-def search_context(round_: Round) -> dict[str, Any]:
-    """Everything of templates/training/search.html but the study and the role. Costs a few small queries."""
-    trials = trials_shown(round_)
+def search_context(round_: Round, wanted: str = "") -> dict[str, Any]:
+    """Everything of templates/training/search.html but the study and the role; `wanted` is the search that is shown
+    where each fold had one of its own. Costs a few small queries."""
+    searched, trials = searched_of(round_), trials_shown(round_)
+    scopes = scopes_shown(round_, trials) if searched.nested else []
+    chosen = _chosen(scopes, wanted)
+    trials = [trial for trial in trials if not scopes or trial["scope"] == chosen]
     complete = [trial for trial in trials if trial["state"] == "complete" and trial["value"] is not None]
     best = max(complete, key=lambda trial: (trial["value"], -trial["number"]), default=None)
     places = {trial["number"]: place for place, trial in enumerate(trials, 1)}
-    names = [name for name in TITLES if any(name in trial["settings"] for trial in trials)]
+    names = [name for name in searched.titles if any(name in trial["settings"] for trial in trials)]
     searches = round_.state == JobState.RUNNING and "trials" in round_.progress
     found = round_.searched or {}
+    importance = (found.get("importance") or {}) if chosen in ("", ALL) else {}
     return {
         "round": round_,
+        "searched": searched,
+        "scopes": scopes,
+        "chosen": chosen,
+        # Not the one that is chosen: whoever watches goes on to the next search with the round.
+        "asked": wanted if wanted == chosen else "",
+        "chosen_words": scope_words(chosen) if chosen else "",
+        "planned": round_.progress.get("trials") or round_.trials,
         "searches": searches,
         "workers": 1 + helpers_at_work(round_) if searches else 0,
         "time_left": duration(round_.progress.get("eta_seconds")),
@@ -74,12 +99,12 @@ def search_context(round_: Round) -> dict[str, Any]:
         "best_place": places[best["number"]] if best else None,
         "best_settings": settings_shown(best, round_) if best else [],
         "given": next((t["value"] for t in trials if t["value"] is not None and _is_given(t)), None),
-        "titles": [TITLES[name].removesuffix(" augmentation") for name in names],
+        "titles": [searched.titles[name].removesuffix(" augmentation") for name in names],
         "rows": [_row(place, trial, names, places, trial is best) for place, trial in enumerate(trials, 1)],
-        "value_plot": value_plot(trials),
-        "setting_plots": setting_plots(trials),
-        "bars": bars_of(found.get("importance") or {}),
-        "bars_height": len(found.get("importance") or {}) * (BAR + GAP) + GAP,
+        "value_plot": value_plot(trials, searched),
+        "setting_plots": setting_plots(trials, searched),
+        "bars": bars_of(importance, searched),
+        "bars_height": len(importance) * (BAR + GAP) + GAP,
         "found": found,
     }
 
@@ -87,12 +112,48 @@ def search_context(round_: Round) -> dict[str, Any]:
 def settings_shown(trial: dict[str, Any], round_: Round) -> list[tuple[str, Any, Any]]:
     """Title, value of the trial, and the value as given (None where there was none) of each setting."""
     shown = []
-    for name, title in TITLES.items():
+    for name, title in searched_of(round_).titles.items():
         if name in trial["settings"]:
             given = round_.settings.get(name)
-            # 0 means that the data decided.
-            shown.append((title, trial["settings"][name], "auto" if name == "epochs" and not given else given))
+            shown.append((title, _plain(name, trial["settings"][name]), _plain(name, given)))
     return shown
+
+
+def _plain(name: str, value: Any) -> Any:
+    # 0 means that the data decides.
+    return "auto" if name in ("epochs", "penalty") and value is not None and not value else value
+
+
+def scopes_shown(round_: Round, trials: list[dict[str, Any]]) -> list[Scope]:
+    """All searches that have begun, that in all patients first."""
+    found = (round_.searched or {}).get("scopes") or {}
+    titles, shown = searched_of(round_).titles, []
+    for name in sorted({trial["scope"] for trial in trials}, key=lambda name: (name != ALL, name)):
+        own = [trial for trial in trials if trial["scope"] == name]
+        known = [trial for trial in own if trial["value"] is not None]
+        best = max(known, key=lambda trial: (trial["value"], -trial["number"]), default=None)
+        took = best["settings"] if best and best["number"] else {}
+        shown.append(
+            Scope(
+                name,
+                scope_words(name),
+                found.get(name, {}).get("patients"),
+                len(own),
+                best["value"] if best else None,
+                next((trial["value"] for trial in own if trial["number"] == 0), None),
+                ", ".join(f"{titles[each].lower()} {_short(value)}" for each, value in took.items()) or "as given",
+            )
+        )
+    return shown
+
+
+def _chosen(scopes: list[Scope], wanted: str) -> str:
+    """The name of the search that is shown: the one asked for, else that in all patients, which comes last, else the
+    one at hand; "" where there is one search."""
+    names = [scope.name for scope in scopes]
+    if wanted in names:
+        return wanted
+    return ALL if ALL in names else next(reversed(names), "")
 
 
 def settings_to_copy(round_: Round) -> dict[str, Any]:
@@ -100,20 +161,21 @@ def settings_to_copy(round_: Round) -> dict[str, Any]:
 
     Of a round without a search, what differs from the defaults. How it was split is the form's own question.
     """
+    fields = searched_of(round_).fields
     own = {
         name: value
         for name, value in round_.settings.items()
-        if name in FIELDS and value != FIELDS[name].default and name not in ("folds", "validation")
+        if name in fields and value != fields[name].default and name not in ("folds", "validation")
     }
     found = (round_.searched or {}).get("settings") or {}
-    return own | {name: value for name, value in found.items() if name in FIELDS}
+    return own | {name: value for name, value in found.items() if name in fields}
 
 
-def bars_of(importance: dict[str, float]) -> list[Bar]:
+def bars_of(importance: dict[str, float], searched: Searched) -> list[Bar]:
     most = max(importance.values(), default=0.0) or 1.0
     ordered = sorted(importance.items(), key=lambda item: -item[1])
     return [
-        Bar(TITLES.get(name, name), share, GAP + index * (BAR + GAP), round(BARS * share / most, 1))
+        Bar(searched.titles.get(name, name), share, GAP + index * (BAR + GAP), round(BARS * share / most, 1))
         for index, (name, share) in enumerate(ordered)
     ]
 
@@ -128,9 +190,10 @@ def _row(place: int, trial: dict[str, Any], names: list[str], places: dict[int, 
         note = f"trial {places.get(trial['retry_of'], '?')} once more" + (f"; {note}" if note else "")
     if _is_given(trial) and not note:
         note = "as given"
-    values = [_short(trial["settings"].get(name)) for name in names]
+    values = [_short(_plain(name, trial["settings"].get(name))) for name in names]
     return Row(place, trial, STATES[trial["state"]], duration(trial["seconds"]), values, note, best)
 
 
 def _short(value: Any) -> str:
+    """As a table has it."""
     return "" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from training.search_space import LOGARITHMIC, TITLES
 from training.views.plot import BOTTOM, HEIGHT, RIGHT, WIDTH, Line, Mark, Plot, Scale, Tick, scales
+from training.views.search_kinds import DETECTOR, Searched
 
 # Colours of rounds.css: the best so far, trials that ran to their end, trials that were ended early.
 BEST, COMPLETE, PRUNED = 0, 1, 3
@@ -17,7 +17,7 @@ SMALL_BOTTOM = 26
 NUMBER_WIDTH = 52
 
 
-def value_plot(trials: Sequence[dict[str, Any]]) -> Plot | None:
+def value_plot(trials: Sequence[dict[str, Any]], searched: Searched = DETECTOR) -> Plot | None:
     """The value of each trial, by its number from 1, and the best of those that ran to their end; None before any."""
     done = [(place, trial) for place, trial in enumerate(trials, 1) if trial["value"] is not None]
     if not done:
@@ -41,13 +41,13 @@ def value_plot(trials: Sequence[dict[str, Any]]) -> Plot | None:
     step = max(1, math.ceil(count / 10))
     return Plot(
         title="Value by trial",
-        summary=f"mAP@[.5:.95] of {len(done)} trials on the images that compare them"
+        summary=f"{searched.measure} of {len(done)} trials {searched.compared_on}"
         + (f", best {best:.3f}" if best is not None else ""),
         lines=[
             Line("best so far", BEST, " ".join(points), *end),
             # Without points: they name the colours of the marks.
             Line("ran to its end", COMPLETE, "", 0, 0),
-            Line("ended early", PRUNED, "", 0, 0),
+            *([] if searched.nested else [Line("ended early", PRUNED, "", 0, 0)]),
         ],
         x_ticks=[Tick(x(place), str(place)) for place in range(1, count + 1, step)],
         y_ticks=_ticks(low, high, y),
@@ -56,7 +56,7 @@ def value_plot(trials: Sequence[dict[str, Any]]) -> Plot | None:
     )
 
 
-def setting_plots(trials: Sequence[dict[str, Any]]) -> list[Plot]:
+def setting_plots(trials: Sequence[dict[str, Any]], searched: Searched = DETECTOR) -> list[Plot]:
     """Value against each setting that was drawn, in the order of the space; none before two trials."""
     done = [(place, trial) for place, trial in enumerate(trials, 1) if trial["value"] is not None]
     if len(done) < 2:
@@ -64,20 +64,27 @@ def setting_plots(trials: Sequence[dict[str, Any]]) -> list[Plot]:
     low, high = _range([trial["value"] for _, trial in done], pad=0.1)
     width, height = SMALL
     plots = []
-    for name, title in TITLES.items():
-        with_it = [(place, trial) for place, trial in done if name in trial["settings"]]
-        values = [float(trial["settings"][name]) for _, trial in with_it]
+    for name, title in searched.titles.items():
+        log = name in searched.logarithmic
+        # A logarithm has no place for 0, which may be given.
+        with_it = [(place, trial) for place, trial in done if _has_place(trial["settings"].get(name), log)]
         if len(with_it) < 2:
             continue
-        log = name in LOGARITHMIC and min(values) > 0
-        told = [math.log10(value) for value in values] if log else values
-        least, most = _range(told, pad=0.06)
+        values = [trial["settings"][name] for _, trial in with_it]
+        words = sorted(set(values)) if isinstance(values[0], str) else []
+        told = [float(words.index(value)) if words else math.log10(value) if log else float(value) for value in values]
+        least, most = _range(told, pad=0.12 if words else 0.06)
         x, y = scales((least, most), (low, high), width, height - SMALL_BOTTOM)
-        x_ticks = _decades(least, most, x) if log else _ticks(least, most, x, about=3, whole=name == "epochs")
+        if words:
+            x_ticks = [Tick(x(number), word) for number, word in enumerate(words)]
+        elif log:
+            x_ticks = _decades(least, most, x)
+        else:
+            x_ticks = _ticks(least, most, x, about=3, whole=isinstance(values[0], int))
         plots.append(
             Plot(
                 title=title,
-                summary=f"mAP@[.5:.95] against {title.lower()}, {len(with_it)} trials",
+                summary=f"{searched.measure} against {title.lower()}, {len(with_it)} trials",
                 lines=[],
                 x_ticks=x_ticks,
                 y_ticks=_ticks(low, high, y, about=3),
@@ -87,12 +94,20 @@ def setting_plots(trials: Sequence[dict[str, Any]]) -> list[Plot]:
                 right=width - RIGHT,
                 bottom=height - SMALL_BOTTOM,
                 marks=[
-                    _mark(trial, place, x(value), y(trial["value"]), f"{name} {trial['settings'][name]:g}")
+                    _mark(trial, place, x(value), y(trial["value"]), f"{name} {_said(trial['settings'][name])}")
                     for (place, trial), value in zip(with_it, told, strict=True)
                 ],
             )
         )
     return plots
+
+
+def _has_place(value: Any, log: bool) -> bool:
+    return value is not None and not (log and value <= 0)
+
+
+def _said(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _mark(trial: dict[str, Any], place: int, x: float, y: float, more: str = "") -> Mark:

@@ -102,8 +102,8 @@ class Command(BaseCommand):
         )
 
     def _classifier_launched(self, options: dict[str, Any]) -> Round:
-        if options["parent"] != AUTO or options["trials"]:
-            raise SettingsError("A classifier starts from its backbone and searches for no settings.")
+        if options["parent"] != AUTO:
+            raise SettingsError("A classifier starts from its backbone.")
         if len(options["label"]) > 1:
             raise TargetError("A classifier tells one label from all others, or the labels of a group.")
         study = study_named(options["study"])
@@ -113,13 +113,14 @@ class Command(BaseCommand):
             settings=parse_assignments(options["set"]),
             seed=options["seed"],
             selection=Selection(options["images"], tuple(options["patient"])),
+            trials=options["trials"],
             again=options["again"],
             at_once=True,
         )
 
     def _diagnosis_launched(self, options: dict[str, Any]) -> Round:
-        if options["parent"] != AUTO or options["trials"]:
-            raise SettingsError("A model that diagnoses starts from its backbone and searches for no settings.")
+        if options["parent"] != AUTO:
+            raise SettingsError("A model that diagnoses starts from its backbone.")
         if options["group"] is not None or options["label"]:
             raise TargetError("A model that diagnoses tells patients apart: what it decides is the setting decisions.")
         return launch_diagnosis(
@@ -128,6 +129,7 @@ class Command(BaseCommand):
             settings=parse_assignments(options["set"]),
             seed=options["seed"],
             selection=Selection(options["images"], tuple(options["patient"])),
+            trials=options["trials"],
             again=options["again"],
             at_once=True,
         )
@@ -149,6 +151,7 @@ def result_of(round_: Round) -> dict[str, Any]:
     """What the command prints of a round that succeeded; metrics are null where nothing judged it, and those of all
     labels together where a cell may have many of them."""
     metrics = round_.metrics or {}
+    searched = {"searched": round_.searched} if round_.searched else {}
     if round_.kind == Kind.CLASSIFIER:
         return {
             "round": round_.number,
@@ -158,6 +161,7 @@ def result_of(round_: Round) -> dict[str, Any]:
             "folds": round_.folds,
             **{name: metrics.get(name) for name in ("auroc", "auprc", "f1", "precision", "recall")},
             **{name: metrics.get(name) for name in ("cells", "patients", "judged", "classes")},
+            **searched,
         }
     if Kind(round_.kind).diagnoses:
         return {
@@ -167,6 +171,7 @@ def result_of(round_: Round) -> dict[str, Any]:
             "folds": round_.folds,
             **{name: metrics.get(name) for name in ("auroc", "auprc", "brier", "promised", "patients", "positives")},
             **{name: metrics.get(name) for name in ("cells", "decisions")},
+            **searched,
         }
     result: dict[str, Any] = {
         "round": round_.number,
@@ -176,9 +181,7 @@ def result_of(round_: Round) -> dict[str, Any]:
     }
     if round_.folds:
         result["folds"] = round_.folds
-    if round_.searched:
-        result["searched"] = round_.searched
-    return result
+    return result | searched
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
