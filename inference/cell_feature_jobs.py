@@ -97,6 +97,16 @@ def compute(
     returning False.
     """
     wanted = list(out_of_date(study, extractor.name, cells))
+    return look(wanted, extractor, lambda crops, vectors: keep(crops, vectors, extractor.name), progress)
+
+
+def look(
+    wanted: Sequence[CellCrop],
+    extractor: Extractor,
+    kept: Callable[[Sequence[CellCrop], NDArray[Any]], None],
+    progress: Callable[[int, int], bool] | None = None,
+) -> Made:
+    """Have crops seen, image by image; `kept` gets those of each batch with their vectors. `progress` as of compute."""
     missing: list[str] = []
     done = made = 0
     if progress is not None and not progress(0, len(wanted)):
@@ -115,7 +125,7 @@ def compute(
                 crops.append(cut(image, crop.square))
                 seen.append(crop)
         if crops:
-            keep(seen, extractor.extract(crops), extractor.name)
+            kept(seen, extractor.extract(crops))
         done += len(batch)
         made += len(crops)
         if progress is not None and not progress(done, len(wanted)):

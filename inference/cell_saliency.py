@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from inference.occlusion import mean_colour, occlude
 from training.cell_head import Head
+from training.cell_layers import tensor_scores
 
 Map = NDArray[np.float32]
 
@@ -28,7 +29,8 @@ BLOCKS, OVERLAP = 10, 3.0
 
 
 class Mapped(Protocol):
-    """A backbone whose features are made of maps (training/cell_features.py)."""
+    """A backbone whose features are made of maps (training/cell_features.py), or a network whose scores are
+    (training/cell_network.py)."""
 
     def extract(self, crops: Sequence[Image.Image]) -> NDArray[np.float32]: ...
 
@@ -106,7 +108,7 @@ def occlusion(
 
 def _log_odds(features: Tensor, head: Head, column: int) -> Tensor:
     """Of a class against all others, calibrated as the head's probabilities are."""
-    scores = features @ torch.from_numpy(head.weight) + torch.from_numpy(head.bias)
+    scores = tensor_scores(head, features)
     offset = np.zeros(len(head.bias), dtype=np.float32) if head.offset is None else head.offset
     logits = head.temperature * scores + torch.from_numpy(offset)
     others = torch.cat([logits[:column], logits[column + 1 :]])

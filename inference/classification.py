@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import numpy as np
@@ -13,9 +14,14 @@ from annotation.label_names import same_name
 from annotation.models import Cell, Label, SmearImage, Study
 from inference.cell_feature_jobs import Extractor, Made, compute, default_extractor
 from inference.models import CellProbability, vectors_of
+from inference.network_scores import Seen, network_scores
 from inference.probabilities import write_probabilities
 from training.bundle import BundleError
 from training.models import Bundle, Kind
+
+# The web process never loads what heads are made of.
+if TYPE_CHECKING:
+    from training.classifier_bundle import Classifier
 
 Probabilities = dict[str, NDArray[np.float64]]
 
@@ -75,12 +81,40 @@ def classify(
     Raises ClassifyProblem where a bundle's files are gone or want features that cannot be computed here.
     """
     # Imported here: the web process never loads what heads are made of.
-    from training.classifier_bundle import Classifier
+    from training.classifier_bundle import Classifier, networks_of
 
     try:
         loaded = [(bundle, Classifier.load(bundle.folder)) for bundle in bundles]
+        cells = cells_of(study)
+        seen = [
+            network_scores(study, networks_of(bundle.folder), cells, progress)
+            for bundle, classifier in loaded
+            if classifier.sees_crops
+        ]
     except BundleError as problem:
         raise ClassifyProblem(str(problem)) from problem
+    on_features = [pair for pair in loaded if not pair[1].sees_crops]
+    if on_features:
+        seen.append(_stored_features(study, on_features, cells, progress, extractor))
+    # All bundles speak of the same cells: of those that all of them could see.
+    ids = sorted(set(seen[0].cells).intersection(*(each.cells for each in seen)))
+    tables = {each.name: each.of(ids) for each in seen}
+    told = [
+        (bundle, classifier.probabilities(tables[classifier.backbone]) if ids else {}) for bundle, classifier in loaded
+    ]
+    missing = dict.fromkeys(sha256 for each in seen for sha256 in each.made.missing)
+    return Classified(study, ids, told, Made(max(each.made.cells for each in seen), tuple(missing)))
+
+
+def _stored_features(
+    study: Study,
+    loaded: Sequence[tuple[Bundle, "Classifier"]],
+    cells: QuerySet[Cell],
+    progress: Callable[[int, int], bool] | None,
+    extractor: Callable[[str], Extractor],
+) -> Seen:
+    """What heads on stored features look at. Raises ClassifyProblem where they want different ones, or others than can
+    be computed here."""
     first, like = loaded[0]
     for bundle, classifier in loaded[1:]:
         if classifier.backbone != like.backbone:
@@ -93,11 +127,8 @@ def classify(
         raise ClassifyProblem(
             f"The bundle {first.pk} wants features of {like.backbone}; {eye.name} is what sees cells here."
         )
-    cells = cells_of(study)
     made = compute(study, eye, progress, cells)
-    ids, features = vectors_of(cells, eye.name)
-    told = [(bundle, classifier.probabilities(features) if ids else {}) for bundle, classifier in loaded]
-    return Classified(study, ids, told, made)
+    return Seen(eye.name, *vectors_of(cells, eye.name), made)
 
 
 def rows_of(

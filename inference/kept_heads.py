@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KeptHead:
-    """A head on features of `backbone`, and the column of a label in its answer."""
+    """A head on features of `backbone`, and the column of a label in its answer. `network`: where it is one on the
+    scores of a bundle's network, the bundle's folder and the number of the network there."""
 
     head: "Head"
     column: int
     backbone: str
+    network: tuple[Path, int] | None = None
 
 
 def keep(group: int, backbone: str, heads: Sequence[tuple[Mapping[int, int], "Head"]]) -> None:

@@ -26,6 +26,7 @@ from inference.cell_feature_jobs import default_extractor
 from inference.gallery_crops import place_of
 from inference.models import INTERACTIVE, SaliencyJob
 from inference.voices import VoiceError, bundle_for, head_that_tells
+from training.bundle import BundleError
 from training.models import JobState
 from training.pixel_cache import trim
 
@@ -105,10 +106,7 @@ def _made(job: SaliencyJob, extractor: Callable[[str], Any]) -> tuple[Answer | N
     place = place_of(study, job.cell_id)
     if path is None or place is None:
         raise VoiceError("The cell is gone, or a point of unknown size: there is nothing to look at.")
-    # "efficientnet_lite0/1": the backbone, and the version of what is computed by it.
-    eye = extractor(told.backbone.partition("/")[0])
-    if eye.name != told.backbone:
-        raise VoiceError(f"It wants features of {told.backbone}; {eye.name} is what sees cells here.")
+    eye, head = _seen_by(told, extractor)
     sha256, square = place
     with Image.open(ImageStore(Path(settings.IMAGE_STORE)).pixels(sha256)) as image:
         crop = cut(image, square)
@@ -118,9 +116,9 @@ def _made(job: SaliencyJob, extractor: Callable[[str], Any]) -> tuple[Answer | N
 
     try:
         if job.method == "gradients":
-            found = grad_cam(eye, told.head, told.column, crop)
+            found = grad_cam(eye, head, told.column, crop)
         else:
-            found = occlusion(eye, told.head, told.column, crop, progress=progress)
+            found = occlusion(eye, head, told.column, crop, progress=progress)
     except Stopped:
         return None, path
     most = float(abs(found.values).max())
@@ -132,6 +130,28 @@ def _made(job: SaliencyJob, extractor: Callable[[str], Any]) -> tuple[Answer | N
         "values": values.ravel().tolist(),
         "strongest": round(most, 4) if job.method == "occlusion" else None,
     }, path
+
+
+def _seen_by(told: kept_heads.KeptHead, extractor: Callable[[str], Any]) -> tuple[Any, Any]:
+    """What sees the crop for a head, and the head on what it sees. Raises VoiceError."""
+    if told.network is not None:
+        try:
+            return _network(*told.network)
+        except BundleError as problem:
+            raise VoiceError(str(problem)) from problem
+    # "efficientnet_lite0/1": the backbone, and the version of what is computed by it.
+    eye = extractor(told.backbone.partition("/")[0])
+    if eye.name != told.backbone:
+        raise VoiceError(f"It wants features of {told.backbone}; {eye.name} is what sees cells here.")
+    return eye, told.head
+
+
+@lru_cache(maxsize=1)
+def _network(folder: Path, number: int) -> tuple[Any, Any]:
+    """As _extractor. A bundle's folder is named by its content."""
+    from training.classifier_bundle import network_alone
+
+    return network_alone(folder, number)
 
 
 @lru_cache(maxsize=1)

@@ -82,10 +82,12 @@ def head_that_tells(label: Label, bundle: Bundle | None) -> KeptHead:
     except BundleError as problem:
         raise VoiceError(str(problem)) from problem
     wanted = _names(label)
-    for stated, head in zip(classifier.card["architecture"]["heads"], classifier.heads, strict=True):
+    heads = zip(classifier.card["architecture"]["heads"], classifier.heads, strict=True)
+    for number, (stated, head) in enumerate(heads):
         for column, name in enumerate(stated["classes"]):
             if same_name(name) in wanted:
-                return KeptHead(head, column, classifier.backbone)
+                network = (bundle.folder, number) if classifier.sees_crops else None
+                return KeptHead(head, column, classifier.backbone, network)
     raise VoiceError(f"The classifier {bundle.pk} does not tell {label.name}.")
 
 

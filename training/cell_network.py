@@ -133,25 +133,25 @@ class Networks:
         """(n, K of all networks) of n RGB crops."""
         return np.concatenate([each.scores(crops) for each in self._networks], axis=1)
 
+    def alone(self, number: int) -> "OneNetwork":
+        return OneNetwork(f"{self.name}/{number}", self._networks[number])
+
+
+class OneNetwork:
+    """One network as what sees crops, and as what is asked why (inference/cell_saliency.py, Mapped): its features of a
+    crop are its scores."""
+
+    def __init__(self, name: str, network: CellNetwork) -> None:
+        self.name, self._network = name, network
+
+    def extract(self, crops: Sequence[Image.Image]) -> Features:
+        return self._network.scores(crops)
+
     def maps(self, crop: Image.Image) -> "list[Tensor]":
-        """Of all networks, one after the other."""
-        self._counts = []
-        found: list[Tensor] = []
-        for each in self._networks:
-            own = each.maps(crop)
-            self._counts.append(len(own))
-            found += own
-        return found
+        return self._network.maps(crop)
 
     def pooled(self, maps: "Sequence[Tensor]") -> "Tensor":
-        """(K of all networks,) of what `maps` gave last."""
-        import torch
-
-        parts, start = [], 0
-        for each, count in zip(self._networks, self._counts, strict=True):
-            parts.append(each.scored(maps[start : start + count]))
-            start += count
-        return torch.cat(parts)
+        return self._network.scored(maps)
 
 
 def network_name(learns: str, networks: Sequence[CellNetwork]) -> str:

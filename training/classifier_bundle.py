@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from annotation.crop import CROP, FIELD_CELLS, FIELD_UM, MARGIN
 from training.bundle import BundleError, BundleFiles, read_bundle, write_bundle
 from training.cell_head import Head
-from training.cell_network import Networks, network_name
+from training.cell_network import Networks, OneNetwork, network_name
 from training.classification_metrics import DECIDED_FROM
 from training.classifier_lesson import OTHERS, HeadLesson, Lesson
 from training.classifier_settings import ClassifierSettings
@@ -153,6 +153,15 @@ def networks_of(folder: Path) -> Networks:
         return Networks.load(stated["backbone"], stated["learns"], stated["networks"], tensors)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as problem:
         raise BundleError(f"The weights of the bundle {folder} are not those of its networks: {problem}.") from None
+
+
+def network_alone(folder: Path, number: int) -> tuple[OneNetwork, Head]:
+    """A network of such a bundle, and the head on its scores alone. Raises BundleError."""
+    classifier = Classifier.load(folder)
+    head = classifier.heads[number]
+    # Its own are the only scores that count in it.
+    own = np.flatnonzero(head.weight.any(axis=1))
+    return networks_of(folder).alone(number), replace(head, weight=np.ascontiguousarray(head.weight[own]))
 
 
 def _of_network(number: int) -> str:

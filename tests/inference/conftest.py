@@ -38,7 +38,7 @@ def no_broker(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[int]]]:
 def make_classifier(tmp_path: Path, mean_colour: MeanColour) -> Callable[..., "Bundle"]:
     """make_classifier(study, target, ...): a bundle that tells red cells from blue ones, in use in the study."""
 
-    def make(study: Study, target: Target, **made: Any) -> "Bundle":
+    def make(study: Study, target: Target, learns: str = "head", **made: Any) -> "Bundle":
         # Imported here: most tests need no training.
         from training.bundle import copy_bundle
         from training.classifier_round import carry_out
@@ -48,7 +48,8 @@ def make_classifier(tmp_path: Path, mean_colour: MeanColour) -> Callable[..., "B
         folder = tmp_path / f"made-{Bundle.objects.count()}"
         (folder / "out").mkdir(parents=True)
         snapshot = coloured_cells(folder, 6, 6, **made)
-        carry_out(snapshot, target, ClassifierSettings(draws=100, views=0), 0, mean_colour, folder / "out")
+        settings_ = ClassifierSettings(draws=100, views=0, learns=learns)
+        carry_out(snapshot, target, settings_, 0, mean_colour, folder / "out")
         card = json.loads((folder / "out" / "bundle" / "card.json").read_text())
         bundle = Bundle.objects.create(
             id=card["hash"][:12], study=study, kind=Kind.CLASSIFIER, target=card["target"], card=card
