@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from annotation.cell_crops import cells_to_classify
 from annotation.models import CellLabel, Diagnosis, Label, LabelGroup, Patient, SmearImage, Study
+from inference.cell_evidence import decisions_kept, first_of
 from inference.gallery_models import spoken_of
-from inference.models import CellProbability
+from inference.models import CellEvidence, CellProbability
 from inference.packed_ids import Ids, packed_rows, places
 from inference.shown_labels import shown_labels, shown_probabilities
 
@@ -33,7 +34,7 @@ class Colours:
 
 
 def choices(study: Study) -> list[dict[str, Any]]:
-    """What cells can be coloured by: {name, group, words}, `name` is what colours() takes. Four queries."""
+    """What cells can be coloured by: {name, group, words}, `name` is what colours() takes. Five queries."""
     labels = spoken_of(study)
     found = [
         *({"name": f"label-{group.pk}", "group": "What people say", "words": group.name} for group in _groups(study)),
@@ -43,6 +44,9 @@ def choices(study: Study) -> list[dict[str, Any]]:
     ]
     for label in Label.objects.filter(pk__in=labels).select_related("group").order_by("group__order", "order"):
         found.append({"name": f"probability-{label.pk}", "group": "Probability of", "words": label.name})
+    for place, decision in enumerate(decisions_kept(study)):
+        words = f"{decision}, by MILLIE"
+        found.append({"name": f"evidence-{place}", "group": "What a cell alone speaks for", "words": words})
     return found
 
 
@@ -62,6 +66,11 @@ def colours(study: Study, ids: Ids, by: str, viewer: int) -> Colours | None:
         hundredths = Cast(Round(F("probability") * 100.0), BigIntegerField())
         _put(codes, ids, said.annotate(number=hundredths).values("cell", "number"))
         return Colours(codes, [{"name": label.name, "colour": label.colour}], "No model has said", scale=True)
+    if kind == "evidence" and number < len(decisions := decisions_kept(study)):
+        scored = CellEvidence.objects.filter(shown_probabilities(viewer), decision=decisions[number]).order_by()
+        hundredths = Cast(Round(F("probability") * 100.0), BigIntegerField())
+        _put(codes, ids, scored.filter(cell__in=cells).annotate(number=hundredths).values("cell", "number"))
+        return Colours(codes, [{"name": first_of(decisions[number]), "colour": ""}], "Not scored", scale=True)
     if by == "patient":
         known = list(Patient.objects.filter(study=study).order_by("code").values_list("pk", "code"))
         _put(codes, ids, cells.exclude(image__patient=None).values("pk", "image__patient"), [pk for pk, _ in known])

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from annotation.cell_crops import cells_to_classify
 from annotation.models import Study
-from inference import kept_map
+from inference import kept_map, millie_cells
 from inference.cell_feature_jobs import compute, default_extractor
 from inference.cell_map import LEARNED_FROM, TooFew, project
+from inference.diagnosis import DiagnosisProblem
+from inference.millie_cells import NO_MILLIE, millie_of
 from inference.models import CellFeatures, CellMapJob
 from inference.packed_ids import pack
 from training.crop_features import Extractor
@@ -26,21 +28,22 @@ class _Ended(Exception):
     """The end was asked for, another worker has the job, or this one is to stop."""
 
 
-def launch(study: Study, user: Any = None) -> CellMapJob:
-    """Queue the making of a study's map; the one that is queued or running already where there is one."""
+def launch(study: Study, user: Any = None, space: str = "") -> CellMapJob:
+    """Queue the making of a study's map of a space (inference/kept_map.py); the one that is queued or running already
+    where there is one."""
     CellMapJob.bury_dead()
     try:
         with transaction.atomic():
-            job = CellMapJob.objects.create(study=study, requested_by=user)
+            job = CellMapJob.objects.create(study=study, space=space, requested_by=user)
             job.enqueue()
     except IntegrityError:
-        return CellMapJob.objects.filter(study=study).order_by("-pk")[0]
+        return CellMapJob.objects.filter(study=study, space=space).order_by("-pk")[0]
     return job
 
 
 def work(
     job: CellMapJob,
-    extractor: Callable[[], Extractor] = default_extractor,
+    extractor: Callable[..., Extractor] = default_extractor,
     stopping: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Claim and do one job; whether a map was made. A worker that is `stopping` puts it back into the queue."""
@@ -53,14 +56,17 @@ def work(
             raise _Ended
 
     try:
-        _make(job.study, extractor(), tell)
+        if job.space:
+            _make_of_millie(job.study, job.space, extractor, tell)
+        else:
+            _make(job.study, extractor(), tell)
     except _Ended:
         if job.state == JobState.RUNNING and job.release():
             job.send()
         else:
             job.give_up()
         return False
-    except (TooFew, ValueError) as problem:
+    except (TooFew, DiagnosisProblem, ValueError) as problem:
         return not job.fail(str(problem))
     except OSError as problem:
         return not job.fail(f"The map could not be kept: {problem.strerror}.")
@@ -105,6 +111,29 @@ def _make(study: Study, eye: Extractor, tell: Callable[[str, int, int], None]) -
         "learned_from": found.learned_from,
     }
     kept_map.keep(study, tables, timezone.now(), facts)
+
+
+def _make_of_millie(
+    study: Study, decision: str, extractor: Callable[..., Extractor], tell: Callable[[str, int, int], None]
+) -> None:
+    bundle = millie_of(study)
+    if bundle is None:
+        raise DiagnosisProblem(NO_MILLIE)
+
+    def computed(done: int, total: int) -> bool:
+        tell("features", done, total)
+        return True
+
+    cells, table = millie_cells.space(study, bundle, decision, extractor, computed)
+    chunks = (table[start : start + _CHUNK] for start in range(0, len(table), _CHUNK))
+    found = project(table[:LEARNED_FROM], chunks, lambda stage, done: tell(stage, done, len(table)))
+    facts = {
+        "features": kept_map.stand_of(study, bundle.pk),
+        "backbone": f"{bundle.pk}: {decision}",
+        "explained": found.explained,
+        "learned_from": found.learned_from,
+    }
+    kept_map.keep(study, {"ids": pack(cells), "pca": found.pca, "umap": found.umap}, timezone.now(), facts, decision)
 
 
 def _vector(packed: bytes | memoryview) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from annotation.crop import FIELD_UM, Square, crop_hash, crop_square
 from annotation.label_choice import current_choice
 from annotation.label_rules import NO_RULES, rules_of
 from annotation.models import CellLabel, CellText, Study
-from inference.models import CellProbability
+from inference.models import CellEvidence, CellProbability
 from inference.shown_labels import shown_labels, shown_probabilities
 
 # So many cells are described at a time.
@@ -50,6 +50,10 @@ def described(study: Study, ids: Sequence[UUID], viewer: int) -> list[dict[str, 
     ).order_by()
     for cell, label_id, probability in said.values_list("cell", "label", "probability"):
         probabilities[cell][str(label_id)] = round(probability, 3)
+    alone: dict[UUID, dict[str, float]] = defaultdict(dict)
+    evidence = CellEvidence.objects.filter(shown_probabilities(viewer), cell__in=cells).order_by("decision")
+    for cell, decision, probability in evidence.values_list("cell", "decision", "probability"):
+        alone[cell][decision] = round(probability, 3)
     found = []
     for key in ids:
         row = cells.get(key)
@@ -68,6 +72,7 @@ def described(study: Study, ids: Sequence[UUID], viewer: int) -> list[dict[str, 
                 "texts": {str(attribute): text for attribute, text in choice.texts.items()},
                 "said": _said(labels[key]),
                 "probabilities": probabilities[key],
+                "evidence": alone[key],
                 **_seen(study, row),
             }
         )

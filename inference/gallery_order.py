@@ -14,9 +14,10 @@ from django.db.models.functions import Abs, Coalesce
 from numpy.typing import NDArray
 
 from annotation.models import Cell, Label, Study
+from inference import cell_evidence
 from inference.agreement import model_disputes
 from inference.cell_looks import alike, looks_of, outlying
-from inference.gallery_query import APPLIES, BY_LOOKS, BY_MEASURE, BY_PROBABILITY, GalleryQuery
+from inference.gallery_query import APPLIES, BY_EVIDENCE, BY_LOOKS, BY_MEASURE, BY_PROBABILITY, GalleryQuery
 from inference.measured import figures
 from inference.models import CellProbability
 from inference.packed_ids import Ids, packed, places, unpacked
@@ -39,6 +40,9 @@ def order(study: Study, query: GalleryQuery, viewer: int) -> bytes:
         cells = query.cells(study, viewer, of)
         if query.sort in BY_PROBABILITY:
             return _by_figure(cells, _figures(study, query.sort, viewer, of))
+        if query.sort in BY_EVIDENCE:
+            against = query.sort == "speaks-against"
+            return _by_figure(cells, cell_evidence.figures(study, query.decision, viewer, against=against))
         if query.sort in BY_MEASURE:
             return _by_figure(cells, figures(study, query.measure, negative=query.sort == "measure-up"))
         if query.sort in BY_LOOKS:

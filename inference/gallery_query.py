@@ -30,11 +30,14 @@ SORTS = {
     "smallest": "Smallest first",
     "measure-down": "By measure, highest first",
     "measure-up": "By measure, lowest first",
+    "speaks-for": "Speaks most for the diagnosis",
+    "speaks-against": "Speaks least for the diagnosis",
 }
 # Orders by what a model says of a label, and by what the cells look like to a backbone.
 BY_PROBABILITY = ("likely", "unlikely", "uncertain", "disputed")
 BY_LOOKS = ("similar", "outliers")
 BY_MEASURE = ("measure-down", "measure-up")
+BY_EVIDENCE = ("speaks-for", "speaks-against")
 AGREEMENTS = {"people": "People disagree", "model": "Model and people disagree"}
 # How sure somebody is of a label, by what is stored (static/src/editor/panel/labelling.js): from one bound to below the
 # other.
@@ -54,6 +57,7 @@ PARAMETERS = (
     "measure",
     "low",
     "high",
+    "decision",
     "agreement",
     "sort",
     "like",
@@ -71,11 +75,11 @@ class GalleryQuery:
 
     label: a label's id, "none" (no label at all), or "none-" and a group's id. annotator: a user's id, "not-me" (the
     viewer has said nothing of the cell) or "imported". certainty: one of CERTAINTIES, of that label by that annotator
-    where they are asked for, else of any. patient: a patient's id or "none". reading: the id
-    of one in which the viewer reads or has read the cells. of: the label whose
-    probability counts, as an id; least and most: its range. measure: a name of annotation/measure_table.py; low and
-    high: its range. agreement: one of AGREEMENTS. like: the cells that others are compared with, for the sort
-    "similar". among: cells that somebody picked out, by their name (inference/kept_choice.py).
+    where they are asked for, else of any. patient: a patient's id or "none". reading: the id of one in which the viewer
+    reads or has read the cells. of: the label whose probability counts, as an id; least and most: its range. measure: a
+    name of annotation/measure_table.py; low and high: its range. decision: the name of one for which MILLIE has scored
+    cells, for the sorts BY_EVIDENCE. agreement: one of AGREEMENTS. like: the cells that others are compared with, for
+    the sort "similar". among: cells that somebody picked out, by their name (inference/kept_choice.py).
     """
 
     label: str = ""
@@ -90,6 +94,7 @@ class GalleryQuery:
     measure: str = USUAL
     low: float | None = None
     high: float | None = None
+    decision: str = ""
     agreement: str = ""
     sort: str = "newest"
     like: tuple[UUID, ...] = ()
@@ -120,6 +125,7 @@ class GalleryQuery:
             measure=measure if measure in BY_NAME else USUAL,
             low=_number(parameters.get("low", "")),
             high=_number(parameters.get("high", "")),
+            decision=parameters.get("decision", "")[:200],
             agreement=agreement if agreement in AGREEMENTS else "",
             sort=sort if sort in SORTS else "newest",
             like=_uuids(parameters.get("like", "")),

@@ -4,6 +4,7 @@ A map stays when the features have changed: it says so, and is made anew when so
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -27,7 +28,9 @@ _FACTS = "facts.json"
 @dataclass(frozen=True)
 class KeptMap:
     """ids: (n, 16) packed, sorted; pca, umap: (n, 2). features: what the features were (stand_of). explained: the share
-    of the variance that each PCA axis holds, learned from `learned_from` cells. name: of this map and no other."""
+    of the variance that each PCA axis holds, learned from `learned_from` cells. name: of this map and no other.
+
+    A study has a map for each space: "" is what the backbone sees, the name of a decision what MILLIE sees for it."""
 
     name: str
     ids: Ids
@@ -40,9 +43,9 @@ class KeptMap:
     made_at: datetime
 
 
-def kept_map(study: Study) -> KeptMap | None:
-    """The study's map; None where none was made, or its files are gone or damaged."""
-    folder = _folder(study)
+def kept_map(study: Study, space: str = "") -> KeptMap | None:
+    """The study's map of a space; None where none was made, or its files are gone or damaged."""
+    folder = _folder(study, space)
     try:
         # The newest: the one before goes only when this one is whole.
         made = max(path for path in folder.iterdir() if not path.name.endswith(".part"))
@@ -67,10 +70,12 @@ def kept_map(study: Study) -> KeptMap | None:
         return None
 
 
-def keep(study: Study, tables: dict[str, NDArray[Any]], made_at: datetime, facts: dict[str, Any]) -> None:
+def keep(
+    study: Study, tables: dict[str, NDArray[Any]], made_at: datetime, facts: dict[str, Any], space: str = ""
+) -> None:
     """Write a map in the place of the one before: `tables` ids, pca and umap, and the rest of what KeptMap says. Raises
     OSError where the disk refuses."""
-    folder = _folder(study)
+    folder = _folder(study, space)
     folder.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=folder, suffix=".part"))
     try:
@@ -89,12 +94,15 @@ def keep(study: Study, tables: dict[str, NDArray[Any]], made_at: datetime, facts
                 shutil.rmtree(other)
 
 
-def stand_of(study: Study) -> str:
-    """Names the stored features of a study, by their number and the last job that computed any. Two queries."""
+def stand_of(study: Study, bundle: str = "") -> str:
+    """Names the stored features of a study, by their number and the last job that computed any, and the bundle that
+    looks at them where one does. Two queries."""
     number = CellFeatures.objects.filter(cell__image__study=study).count()
     jobs = CellFeatureJob.objects.filter(study=study, progress__total__gt=0)
-    return f"{number}-{jobs.values_list('pk', flat=True).first() or 0}"
+    last = jobs.values_list("pk", flat=True).first() or 0
+    return f"{number}-{last}-{bundle}" if bundle else f"{number}-{last}"
 
 
-def _folder(study: Study) -> Path:
-    return Path(settings.DATA_FOLDER) / "maps" / str(study.pk)
+def _folder(study: Study, space: str = "") -> Path:
+    beside = f"-{hashlib.sha256(space.encode()).hexdigest()[:12]}" if space else ""
+    return Path(settings.DATA_FOLDER) / "maps" / f"{study.pk}{beside}"

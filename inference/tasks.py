@@ -9,6 +9,7 @@ from celery.signals import worker_ready, worker_shutting_down
 from django.db import connection
 
 from inference import (
+    cell_evidence,
     cell_feature_jobs,
     cell_looks,
     cell_map_jobs,
@@ -28,6 +29,7 @@ from inference.models import (
     CellMeasureJob,
     ClassifyJob,
     DiagnosisJob,
+    EvidenceJob,
     FieldWhyJob,
     ImageQualityJob,
     ProposalJob,
@@ -91,6 +93,13 @@ def explain_field(job_id: int) -> None:
         field_why_jobs.work(job, stopping=lambda: bool(_stopping.value))
 
 
+@shared_task(name=EvidenceJob.task_name)
+def score_cells_alone(job_id: int) -> None:
+    job = EvidenceJob.objects.select_related("study").filter(pk=job_id).first()
+    if job is not None:
+        cell_evidence.work(job, stopping=lambda: bool(_stopping.value))
+
+
 @shared_task(name=ImageQualityJob.task_name)
 def judge_image_quality(job_id: int) -> None:
     job = ImageQualityJob.objects.select_related("study").filter(pk=job_id).first()
@@ -138,6 +147,7 @@ def recover_jobs(sender: Any = None, **_: Any) -> None:
         DiagnosisJob.recover()
         ValidationJob.recover()
         FieldWhyJob.recover()
+        EvidenceJob.recover()
     if own is None or "interactive" in own:
         interactive.send_lost()
         SaliencyJob.recover()

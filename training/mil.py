@@ -56,14 +56,15 @@ class MilNet:
 
     def bag(self, features: Features, weight: NDArray[np.floating[Any]]) -> Values:
         """(K,) of a bag of n cells (n, C), n > 0; weight (n,): how much each counts where cells are weighed."""
-        units = self._units(features)
+        units = self.units(features)
         return self._scored(_pooled(self.pooling, units, np.asarray(weight, dtype=np.float64), self.attention)[None])[0]
 
     def alone(self, features: Features) -> Values:
         """(n, K) of each cell through the same network without the pooling."""
-        return self._scored(self._units(features))
+        return self._scored(self.units(features))
 
-    def _units(self, features: Features) -> Values:
+    def units(self, features: Features) -> Values:
+        """(n, H) of n cells: the space in which the network tells cells apart."""
         units: Values = np.maximum((features - self.mean) @ self.first + self.first_bias, 0).astype(np.float64)
         return units
 

@@ -4,6 +4,7 @@ from inference.api import gallery
 from inference.api.case_report import ImageReport, PatientReport, SignedReport
 from inference.api.cell_map import CellMap, CellMapColours, CellMapPoints, PickedCells
 from inference.api.classification import StudyClassification
+from inference.api.evidence import StudyEvidence
 from inference.api.field_why import FieldWhy, FieldWhyCancel, FieldWhyMap
 from inference.api.image_quality import QualityOfImage, QualityOfStudy
 from inference.api.proposals import StudyProposals
@@ -18,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         BundleValidations.as_view(),
         name="api-validations",
     ),
+    path("studies/<int:study_id>/evidence/", StudyEvidence.as_view(), name="api-evidence"),
     path("studies/<int:study_id>/quality/", QualityOfStudy.as_view(), name="api-quality"),
     path("images/<int:image_id>/why/", FieldWhy.as_view(), name="api-field-why"),
     path("images/<int:image_id>/why/<int:job_id>/", FieldWhyMap.as_view(), name="api-field-why-map"),

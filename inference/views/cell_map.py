@@ -10,6 +10,7 @@ from annotation.cell_crops import cells_to_classify
 from annotation.views.study_page import study_context
 from inference.cell_map_colours import choices
 from inference.gallery_scheme import scheme_json
+from inference.millie_cells import decisions_of, millie_of
 
 
 @require_safe
@@ -18,6 +19,7 @@ def cell_map(request: HttpRequest, study_id: int) -> HttpResponse:
     study = study_for(request.user, study_id)
     context = study_context(request, study, "map") | {
         "choices": choices(study),
+        "spaces": decisions_of(millie_of(study)),
         "setup": {"groups": scheme_json(study)},
         "has_cells": cells_to_classify(study).exists(),
     }

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -13,9 +14,12 @@ from annotation.access import study_for
 from annotation.blind_reading import hidden_cells
 from annotation.models import Label, Role, SmearImage, Study
 from annotation.views.study_page import study_context
+from inference import cell_evidence
 from inference.classification import ClassifyProblem, cells_of, rows_of
 from inference.classify_jobs import TAKEN, AlreadyClassifying, ask, bundles_for
-from inference.models import ClassifyJob
+from inference.diagnosis import DiagnosisProblem
+from inference.millie_cells import decisions_of, millie_of
+from inference.models import ClassifyJob, EvidenceJob
 from inference.told_table import kept_table, lines_of
 from training.models import Bundle, JobState
 
@@ -48,9 +52,58 @@ def classify(request: HttpRequest, study_id: int) -> HttpResponse:
         "bundles": bundles,
         "in_use": [bundle for bundle in bundles if bundle.in_use and bundle.study_id == study.pk],
         "cells": cells_of(study).count(),
+        **evidence_context(study, request.user),
         **(_said(done) if done else {}),
     }
     return render(request, "inference/classify.html", context)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def evidence(request: HttpRequest, study_id: int) -> HttpResponse:
+    """POST: have MILLIE score each cell alone. GET: how far that is, for htmx."""
+    study = study_for(request.user, study_id)
+    if request.method == "POST":
+        try:
+            cell_evidence.ask(study, request.user)
+        except (cell_evidence.AlreadyScoring, DiagnosisProblem) as problem:
+            messages.error(request, str(problem))
+        return redirect(f"{reverse('classify', args=[study.pk])}#evidence")
+    context = {"study": study} | evidence_context(study, request.user)
+    response = render(request, "inference/_scoring.html", context)
+    scoring = context["scoring"]
+    if scoring is None or scoring.is_ended:
+        # The orders that it made possible are offered beside it.
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@require_POST
+def cancel_evidence(request: HttpRequest, study_id: int) -> HttpResponse:
+    """Ask for the end of what is under way; what was scored before it stays."""
+    study = study_for(request.user, study_id, Role.REVIEWER)
+    for job in EvidenceJob.objects.filter(study=study, state__in=(JobState.QUEUED, JobState.RUNNING)):
+        job.cancel(request.user.get_username())
+    return redirect(f"{reverse('classify', args=[study.pk])}#evidence")
+
+
+def evidence_context(study: Study, user: Any) -> dict[str, Any]:
+    """What templates/inference/_evidence.html needs. Five queries."""
+    EvidenceJob.bury_dead()
+    jobs = EvidenceJob.objects.filter(study=study).select_related("bundle").defer("log")
+    scored = jobs.filter(state=JobState.SUCCEEDED).first()
+    millie = millie_of(study)
+    role = study.role_of(user)
+    return {
+        "may_cancel": role is not None and role.includes(Role.REVIEWER),
+        "millie": millie,
+        "scoring": jobs.first(),
+        "scored": scored,
+        "scored_for": [
+            (each, cell_evidence.first_of(each)) for each in decisions_of(scored.bundle if scored else None)
+        ],
+        "is_other_millie": bool(scored and millie and scored.bundle_id != millie.pk),
+    }
 
 
 @require_POST

@@ -18,11 +18,13 @@ from annotation.models import SmearImage
 from annotation.readings import readings_of
 from annotation.views.study_page import study_context
 from inference import kept_crops
+from inference.cell_evidence import decisions_kept, first_of
 from inference.gallery_crops import place_of
 from inference.gallery_models import spoken_of
-from inference.gallery_query import AGREEMENTS, BY_LOOKS, BY_MEASURE, BY_PROBABILITY, CERTAINTIES, SORTS
+from inference.gallery_query import AGREEMENTS, BY_EVIDENCE, BY_LOOKS, BY_MEASURE, BY_PROBABILITY, CERTAINTIES, SORTS
 from inference.gallery_scheme import scheme_json
 from inference.measured import filter_context
+from inference.millie_cells import millie_of
 from inference.models import CellFeatures
 
 logger = logging.getLogger(__name__)
@@ -40,6 +42,9 @@ def gallery(request: HttpRequest, study_id: int) -> HttpResponse:
     modelled = spoken_of(study)
     looks = CellFeatures.objects.filter(cell__image__study=study).exists()
     measured = filter_context(study)
+    scored = decisions_kept(study)
+    firsts = {first_of(each) for each in scored}
+    spoken_for = firsts.pop() if len(firsts) == 1 else "the diagnosis"
     setup = {"groups": groups, "keys": keys_of(request.user), "modelled": sorted(modelled), "looks": looks}
     context = study_context(request, study, "gallery") | {
         "setup": setup,
@@ -53,11 +58,15 @@ def gallery(request: HttpRequest, study_id: int) -> HttpResponse:
         "certainties": CERTAINTIES,
         "agreements": AGREEMENTS,
         **measured,
+        "scored": scored,
+        "may_score": not scored and millie_of(study) is not None,
         # Those by probability are offered as soon as a model speaks, which may be while the page is open.
         "sorts": [
-            (key, words, key in BY_PROBABILITY)
+            (key, words.replace("the diagnosis", spoken_for), key in BY_PROBABILITY)
             for key, words in SORTS.items()
-            if (looks or key not in BY_LOOKS) and (measured or key not in BY_MEASURE)
+            if (looks or key not in BY_LOOKS)
+            and (measured or key not in BY_MEASURE)
+            and (scored or key not in BY_EVIDENCE)
         ],
     }
     return render(request, "inference/gallery.html", context)

@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from annotation.models import Cell, Patient, SmearImage, Study
 from inference import cell_map, kept_map
 from inference.cell_map import FEWEST, TooFew, project
+from inference.cell_map_colours import choices
 from inference.cell_map_jobs import launch, work
-from inference.models import CellFeatures, CellMapJob
+from inference.models import CellEvidence, CellFeatures, CellMapJob, EvidenceJob
 from inference.tasks import make_cell_map
 from tests.inference.gallery import cell, judge, label, look, say, shown
-from training.models import JobState
+from tests.inference.millie import AML, use_millie
+from tests.inference.millie import Toy as MillieToy
+from training.models import Bundle, JobState, Kind
 
 
 class FirstTwo:
@@ -237,3 +240,46 @@ def test_cells_that_the_axes_were_not_learned_from_get_their_place() -> None:
     assert told == [("axes", 0), ("neighbourhoods", 0), ("places", 10), ("places", 40)]
     variances = np.var(project(sample, [sample]).pca, axis=0, ddof=1)
     assert variances / sample.var(axis=0, ddof=1).sum() == pytest.approx(found.explained, rel=1e-3)
+
+
+def test_millie_s_space_is_a_map_of_its_own(
+    study: Study,
+    cells: list[Cell],
+    name: str,
+    client: Client,
+    annotator: User,
+    no_broker: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = reverse("api-cell-map", args=[study.pk])
+    assert client.get(address, {"space": AML.name}).status_code == 404, "no MILLIE is in use"
+    assert "map-space" not in client.get(reverse("cell-map", args=[study.pk])).content.decode()
+    bundle = use_millie(study, monkeypatch)
+    assert f'<option value="{AML.name}">' in client.get(reverse("cell-map", args=[study.pk])).content.decode()
+    assert client.get(address, {"space": AML.name}).json()["map"] is None
+    asked = client.post(f"{address}?space={AML.name}")
+    assert asked.status_code == 202 and asked.json()["job"]["state"] == "queued"
+    assert client.get(address).json()["job"]["state"] == "succeeded", "that of the backbone is another"
+    assert work(CellMapJob.objects.get(space=AML.name), lambda *_: MillieToy())
+    stand = client.get(address, {"space": AML.name}).json()
+    assert stand["map"]["cells"] == 20 and stand["old"] is False and stand["map"]["name"] != name
+    points = reverse("api-cell-map-points", args=[study.pk, stand["map"]["name"]])
+    assert client.get(points).status_code == 404
+    head, rest = unpack(client.get(points, {"space": AML.name}).content)
+    assert head == {"cells": 20} and len(rest) == 20 * (16 + 8 + 8)
+    places = np.frombuffer(rest[20 * 16 : 20 * 24], dtype="<f4").reshape(20, 2)
+    # By what the network sees, here the first number alone, the two heaps lie apart along the first axis.
+    assert len({bool(x > 0) for x in places[:, 0].tolist()}) == 2 and places[:, 0].std() > 3
+    # Coloured by what each cell alone speaks for.
+    job = EvidenceJob.objects.create(study=study, bundle=bundle, state=JobState.SUCCEEDED)
+    CellEvidence.objects.create(cell=cells[0], decision=AML.name, probability=0.93, bundle=bundle.pk)
+    assert {"evidence-0", "evidence-1"} <= {each["name"] for each in choices(study)}
+    by = reverse("api-cell-map-colours", args=[study.pk, stand["map"]["name"]])
+    head, codes = unpack(client.get(by, {"space": AML.name, "by": "evidence-0"}).content)
+    assert head["scale"] and sorted(np.frombuffer(codes, dtype="<u2").tolist()) == [93] + [65_534] * 19
+    assert client.get(by, {"space": AML.name, "by": "evidence-7"}).status_code == 400
+    # Another bundle sees another space.
+    Bundle.objects.filter(pk=bundle.pk).update(in_use=False)
+    Bundle.objects.create(id="0" * 12, study=study, kind=Kind.MIL, card=bundle.card, in_use=True)
+    assert client.get(address, {"space": AML.name}).json()["old"] is True
+    assert job.bundle_id == bundle.pk

@@ -119,6 +119,7 @@ def test_what_is_known_of_a_cell(
             {"by": "theo", "labels": [myeloblast], "confidence": {}},
         ],
         "probabilities": {str(promyelocyte): 0.712},
+        "evidence": {},
         "field": 26.0,
         "unit": "µm",
         "usual": True,

@@ -59,6 +59,13 @@ export class Chart extends EventTarget {
     if (isOther) this.showAll();
   }
 
+  /** Show nothing: another map comes, or none. */
+  clear() {
+    this.#points = null;
+    this.#image?.data.fill(0);
+    if (this.#image) this.#canvas.getContext("2d").putImageData(this.#image, 0, 0);
+  }
+
   recolour(colours) {
     this.#colours = colours;
     this.repaint();

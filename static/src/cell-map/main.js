@@ -29,7 +29,7 @@ const scheme = new GalleryScheme(setup.groups, page.dataset.userName);
 const legend = new Legend(element("map-legend"));
 const canvas = element("map-canvas");
 const chart = new Chart(canvas, element("map-drawing"));
-const [by, layout] = [element("map-by"), element("map-layout")];
+const [by, layout, space] = [element("map-by"), element("map-layout"), element("map-space")];
 new SignIn(element("sign-in-again"), {
   connection,
   notices,
@@ -42,15 +42,25 @@ let stand = null;
 let points = null;
 let colours = new Uint32Array();
 let picked = null;
+let again = null;
 
 // --- what there is ---
 
-async function fetchStand(ask = () => connection.get(page.dataset.mapUrl)) {
+/** An address for the space that is chosen: what the backbone sees, or MILLIE for a decision. */
+function inSpace(url) {
+  if (!space?.value) return url;
+  return `${url}${url.includes("?") ? "&" : "?"}space=${encodeURIComponent(space.value)}`;
+}
+
+async function fetchStand(ask = () => connection.get(inSpace(page.dataset.mapUrl))) {
+  const wanted = space?.value;
   const { ok, status, answer } = await ask().catch((error) => ({ ok: false, status: error.message }));
   if (!ok) {
     notices.show("map", "The map cannot be fetched.", answer?.detail ?? String(status), [["Try again", () => follow()]]);
     return;
   }
+  // Another space was chosen meanwhile, which asks for itself.
+  if (wanted !== space?.value) return;
   notices.remove("map");
   const before = stand?.map?.name;
   stand = answer;
@@ -60,8 +70,10 @@ async function fetchStand(ask = () => connection.get(page.dataset.mapUrl)) {
 
 /** See how the map stands, and again for as long as one is being made. */
 async function follow(ask) {
+  clearTimeout(again);
   await fetchStand(ask);
-  if (LIVE.includes(stand?.job?.state)) setTimeout(follow, LOOK_AGAIN);
+  clearTimeout(again);
+  if (LIVE.includes(stand?.job?.state)) again = setTimeout(follow, LOOK_AGAIN);
   page.dataset.ready = "true";
 }
 
@@ -98,7 +110,9 @@ const mapUrl = (name) => page.dataset[name].replace("NAME", stand.map.name);
 
 async function fetchPoints() {
   try {
-    const found = new Points(await fetchPacked(mapUrl("pointsUrl")));
+    const wanted = stand;
+    const found = new Points(await fetchPacked(inSpace(mapUrl("pointsUrl"))));
+    if (stand.map?.name !== wanted.map.name) return;
     points = found;
     pick(null);
     await fetchColours();
@@ -111,9 +125,9 @@ async function fetchPoints() {
 let asked = 0;
 
 async function fetchColours() {
-  if (!points) return;
+  if (!points || !stand?.map) return;
   const turn = ++asked;
-  const { head, rest } = unpack(await fetchPacked(`${mapUrl("coloursUrl")}?by=${by.value}`));
+  const { head, rest } = unpack(await fetchPacked(inSpace(`${mapUrl("coloursUrl")}?by=${by.value}`)));
   if (turn !== asked) return;
   legend.take(head, new Uint16Array(rest));
   recolour();
@@ -235,8 +249,14 @@ layout.addEventListener("change", () => {
   if (points) chart.show(points, layout.value, (place) => legend.isShown(place));
   showStand();
 });
+space?.addEventListener("change", () => {
+  stand = points = null;
+  clear();
+  chart.clear();
+  follow();
+});
 legend.addEventListener("change", recolour);
-element("map-make").addEventListener("click", () => follow(() => connection.post(page.dataset.mapUrl, {})));
+element("map-make").addEventListener("click", () => follow(() => connection.post(inSpace(page.dataset.mapUrl), {})));
 element("map-whole").addEventListener("click", () => chart.showAll());
 
 function drag(mode) {

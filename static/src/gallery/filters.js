@@ -160,13 +160,16 @@ export class Filters extends EventTarget {
 
   #show() {
     this.#amongMark.hidden = !this.#form.elements.among.value;
+    // Only an order by what speaks for a diagnosis asks for which.
+    const { decision } = this.#form.elements;
+    if (decision) decision.hidden = decision.disabled = !this.sort.startsWith("speaks-");
     this.#reset.hidden = !this.isFiltered;
     this.#likeMark.hidden = !this.#like.length;
     const count = this.#like.length;
     this.#likeMark.querySelector("[data-text]").textContent =
       `Like ${count === 1 ? "the cell you chose" : `the ${count} cells you chose`}`;
     for (const field of this.#form.elements)
-      field.classList?.toggle("is-set", Boolean(field.name && field.value && field.name !== "sort"));
+      field.classList?.toggle("is-set", Boolean(field.name && field.value && !["sort", "decision"].includes(field.name)));
   }
 
   #tell() {

@@ -30,6 +30,8 @@ function facts(cell, scheme) {
     const who = said.by === scheme.me ? "You" : (said.by ?? "Imported");
     rows.push([who, `${names(said.labels)}${sure ? ` (${sure})` : ""}`]);
   }
+  for (const [decision, probability] of Object.entries(cell.evidence ?? {}))
+    rows.push(["MILLIE", `${decision}: ${Math.round(100 * probability)} % by this cell alone`]);
   if (cell.problem) rows.push(["Not saved", cell.problem.reason]);
   return rows;
 }
