@@ -4,6 +4,11 @@ it. Free of Django.
 
 The map (stride 8) is that of the middle of a crop, where the cell is; each place knows how far from there it lies, so
 that neighbours can be told. Which places hold what is wanted is never said: labels are of cells.
+
+Tried on synthetic cells (21 Nov 2026), judged by 40 patients of a seed of their own, AUROC of Auer rods. Of 432 cells:
+as it is, but without views, 0.939; a soft maximum of all places in place of the five loudest 0.926; without norms
+between the layers nothing in 340 steps. Of 1,520 cells: without those norms 0.958, as it is 0.969, with a second layer
+of 3 x 3 0.964, with one view of each cell 0.977; half as many steps again, or maps turned and averaged, gained nothing.
 """
 
 import math

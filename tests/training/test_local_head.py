@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from annotation.crop import CROP
 from tests.training.coloured_cells import coloured_cells
 from training import local_head, run_classifier
 from training.bundle import read_bundle
+from training.cell_features import FeatureExtractor
 from training.cell_head import HeadError
 from training.cell_network import NetworkLesson, network_name
 from training.classification_metrics import auroc
@@ -90,6 +92,15 @@ def test_a_mark_is_found_anywhere_and_so_is_its_place() -> None:
         gone.append(np.hypot(*((at + 0.5) * CROP / places.shape[-1] - others.marks[number])))
     # A place is an eighth of the crop wide.
     assert np.median(gone) < CROP / 8
+
+
+def test_the_front_is_the_body_up_to_its_finest_map() -> None:
+    whole, front = FeatureExtractor().body, local_head.front_of("efficientnet_lite0")
+    image = torch.linspace(-1, 1, 3 * 64 * 64).view(1, 3, 64, 64)
+    with torch.inference_mode():
+        (found,) = front(image)
+        assert torch.equal(found, whole(image)[0])
+    assert sum(each.numel() for each in front.parameters()) < 0.05 * sum(each.numel() for each in whole.parameters())
 
 
 def test_a_network_is_read_as_it_was_written_and_the_same_lesson_gives_the_same(
