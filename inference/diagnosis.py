@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,14 +16,18 @@ from django.db.models import QuerySet
 from numpy.typing import NDArray
 from PIL import Image
 
+from annotation.cell_crops import crops_of, typical_px
 from annotation.models import Cell, Diagnosis, Patient, SmearImage, Study
 from annotation.store import ImageStore
 from inference.cell_feature_jobs import Extractor, compute, default_extractor
+from inference.diagnosis_looks import OWN, Look, features_by_look
 from inference.diagnosis_said import Diagnosed, DiagnosisProblem, Said, decided
 from inference.image_diagnosis import ImageModels
 from inference.models import vectors_of
 from training.bundle import BundleError
+from training.crop_features import Stopped
 from training.models import Bundle, Kind
+from training.rounds import diagnosis_views
 
 __all__ = ["Diagnosed", "DiagnosisProblem", "Models", "Pass", "Said", "chosen_models", "diagnose_patients"]
 
@@ -62,8 +66,23 @@ class Models:
             raise DiagnosisProblem(f"The bundles want features of {self.backbone}; {eye.name} is what sees cells here.")
         return eye
 
-    def diagnose(self, patient: str, features: Features, images: set[str], cells: Sequence[Any] = ()) -> Diagnosed:
-        """One patient, of the features (n, C) of its cells and the sha256 of its images; `cells` (n,) name them."""
+    @property
+    def looks(self) -> set[Look]:
+        """As what they want to see cells beside how these are (inference/diagnosis_looks.py)."""
+        wanted = {(model.colours, number) for _, model in self.loaded for number in range(model.views + 1)}
+        return wanted - {(OWN, 0)}
+
+    def diagnose(
+        self,
+        patient: str,
+        features: Features,
+        images: set[str],
+        cells: Sequence[Any] = (),
+        looks: Mapping[Look, Features] | None = None,
+    ) -> Diagnosed:
+        """One patient, of the features (n, C) of its cells and the sha256 of its images; `cells` (n,) name them.
+        `looks`: features of the same cells by what `self.looks` asks for; views that are not at hand are left out.
+        Raises DiagnosisProblem where a bundle wants other colours than are at hand."""
         from training.diagnosis_teachers import MilStep
         from training.ratios import LEAST_CELLS, ratios_of
 
@@ -73,7 +92,7 @@ class Models:
             return found
         for bundle, model in self.loaded:
             name, chain = model.chain_for(images)
-            seen = chain.cells(features)
+            seen = chain.cells(*_as_wanted(bundle, model, features, looks or {}))
             if seen.reading is not None:
                 if float(seen.reading.viable.sum()) < LEAST_CELLS:
                     return Diagnosed(patient, len(features), len(images), reason=NOT_VIABLE)
@@ -92,6 +111,19 @@ class Models:
                     order = np.argsort(-score)[:SPEAKING]
                     found.speaking = [(cells[row], float(score[row])) for row in order.tolist()]
         return found
+
+
+def _as_wanted(
+    bundle: Bundle, model: Any, features: Features, looks: Mapping[Look, Features]
+) -> tuple[Features, list[Features]]:
+    """Of a patient's cells what a bundle looks at, and the views that are at hand."""
+    if model.colours != OWN and (model.colours, 0) not in looks:
+        raise DiagnosisProblem(
+            f"The bundle {bundle.pk} looks at cells in the colours of a reference, which are not made here: use one of "
+            "a round with colours=own."
+        )
+    views = [looks[model.colours, number] for number in range(1, model.views + 1) if (model.colours, number) in looks]
+    return features if model.colours == OWN else looks[model.colours, 0], views
 
 
 def chosen_models(study: Study | None, bundle_ids: Sequence[str]) -> list[Bundle]:
@@ -179,13 +211,43 @@ def _by_cells(
         patient, sha256 = owner[cell]
         rows[patient].append(row)
         images[patient].add(sha256)
+    looks: Mapping[Look, Features] = {}
+    if models.looks and len(ids):
+        try:
+            looks = _looks(study, models.looks, cells, ids, owner, eye, progress)
+        except Stopped:
+            # Whoever asked for the end takes nothing of what is said.
+            return [Diagnosed(each.code) for each in patients], set(made.missing)
+        clock.stage("views")
     found = []
     for each in patients:
         own = rows[each.pk]
         named = [ids[row] for row in own]
-        found.append(models.diagnose(each.code, features[own], images[each.pk], named))
+        seen = {look: table[own] for look, table in looks.items()}
+        found.append(models.diagnose(each.code, features[own], images[each.pk], named, seen))
     clock.stage("diagnosis")
     return found, set(made.missing)
+
+
+def _looks(
+    study: Study,
+    wanted: set[Look],
+    cells: QuerySet[Cell],
+    ids: Sequence[UUID],
+    owner: Mapping[UUID, tuple[int, str]],
+    eye: Extractor,
+    progress: Callable[[int, int], bool] | None,
+) -> Mapping[Look, Features]:
+    """Features of the cells `ids` as bundles want to look at them. Raises Stopped where `progress` ends it."""
+    store = ImageStore(Path(settings.IMAGE_STORE))
+    squares = {crop.cell: crop for crop in crops_of(cells, typical_px(study))}
+    shown = [(squares[cell].sha256, squares[cell].square, str(owner[cell][0])) for cell in ids]
+
+    def goes_on() -> bool:
+        return progress is None or progress(0, len(ids))
+
+    opened = lru_cache(maxsize=1)(partial(_opened, store))
+    return features_by_look(wanted, shown, opened, eye, diagnosis_views(study.pk), goes_on)
 
 
 def _by_images(

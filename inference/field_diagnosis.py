@@ -19,6 +19,7 @@ from annotation.intake import IntakeError, read_image
 from annotation.store import pixel_hash
 from inference.cell_feature_jobs import Extractor, default_extractor
 from inference.diagnosis import Diagnosed, DiagnosisProblem, Models, chosen_models
+from inference.diagnosis_looks import features_by_look
 from inference.image_diagnosis import ImageModels
 from inference.image_quality import quality_of
 from inference.proposals import proposer_of
@@ -68,15 +69,18 @@ def diagnose_files(
     hashes = [pixel_hash(image) for image in images]
     found = Diagnosed("")
     if cell_models is not None and eye is not None:
-        names, vectors = [], []
-        for path, image, own in zip(paths, images, borders, strict=True):
+        names, vectors, shown = [], [], []
+        for path, image, sha256, own in zip(paths, images, hashes, borders, strict=True):
             squares = [crop_square(each, um_per_pixel, typical) for each in own]
             if squares:
                 vectors.append(eye.extract([cut(image, square) for square in squares]))
+            shown += [(sha256, square, "") for square in squares]
             names += [f"{path.name} {each[0]:.0f},{each[1]:.0f}" for each in own]
         features = np.concatenate(vectors) if vectors else np.zeros((0, 0), np.float32)
         stage("features")
-        found = cell_models.diagnose("", features, set(hashes), names)
+        opened = dict(zip(hashes, images, strict=True)).__getitem__
+        looks = features_by_look(cell_models.looks, shown, opened, eye)
+        found = cell_models.diagnose("", features, set(hashes), names, looks)
         stage("diagnosis")
     if image_models is not None:
         image_models.say(found, {sha256: partial(_same, image) for sha256, image in zip(hashes, images, strict=True)})

@@ -49,6 +49,16 @@ class Extractor(Protocol):
         ...
 
 
+class Recolouring(Protocol):
+    """What shows a cell in other colours (training/stain_transfer.py)."""
+
+    def name(self, cell: LabelledCell) -> str:
+        """64 hex digits."""
+        ...
+
+    def picture(self, crop: Image.Image, cell: LabelledCell) -> Image.Image: ...
+
+
 def as_stored(vectors: NDArray[Any]) -> NDArray[np.float16]:
     """What float16 cannot hold is cut off at its ends."""
     limit = float(np.finfo(np.float16).max)
@@ -129,10 +139,24 @@ def features_of(
     events "features".
 
     Raises Stopped where it is no longer `wanted`, and OSError where an image cannot be read."""
+    return seen(opened_by(snapshot), cells, extractor, known, keep, tell, wanted, number)
+
+
+def seen(
+    opened: Callable[[str], Image.Image],
+    cells: Sequence[LabelledCell],
+    extractor: Extractor,
+    known: Mapping[str, NDArray[np.float16]],
+    keep: Path,
+    tell: Callable[[dict[str, Any]], None] = lambda event: None,
+    wanted: Callable[[], bool] = lambda: True,
+    number: int = 0,
+    stains: Recolouring | None = None,
+) -> NDArray[np.float32]:
+    """As features_of, of images by their sha256; with `stains` each crop is recoloured before."""
     vectors = dict(known) | read_features(keep, extractor.name)
-    named = {cell.crop: view_name(cell.crop, number) for cell in cells}
+    named = {cell.crop: view_name(cell.crop if stains is None else stains.name(cell), number) for cell in cells}
     missing = sorted((cell for cell in cells if named[cell.crop] not in vectors), key=lambda cell: cell.sha256)
-    opened = opened_by(snapshot)
     begun = saved = time.monotonic()
     made: Vectors = {name: vector for name, vector in vectors.items() if name not in known}
     for start in range(0, len(missing), BATCH):
@@ -141,6 +165,8 @@ def features_of(
             raise Stopped
         batch = missing[start : start + BATCH]
         crops = [cut(opened(cell.sha256), cell.square) for cell in batch]
+        if stains is not None:
+            crops = [stains.picture(crop, cell) for crop, cell in zip(crops, batch, strict=True)]
         if number:
             crops = [drawn_view(crop, named[cell.crop]) for crop, cell in zip(crops, batch, strict=True)]
         found = as_stored(extractor.extract(crops))

@@ -19,7 +19,8 @@ from training.diagnosis_card import calibrations_of, card_of, chain_in, decision
 from training.diagnosis_chain import ALL, Chain, Taught
 from training.diagnosis_judging import Calibration
 from training.diagnosis_lesson import DiagnosisLesson
-from training.diagnosis_settings import CellsSettings
+from training.diagnosis_looks import colours_of
+from training.diagnosis_settings import CellsSettings, MilSettings
 from training.diagnosis_teachers import EnsembleStep, MilStep
 from training.snapshot import Snapshot
 
@@ -66,6 +67,8 @@ def write_diagnosis(
             "margin": MARGIN,
             "typical_cell_px": snapshot.manifest.get("typical_cell_px"),
             "channels": "RGB",
+            "colours": colours_of(settings),
+            "views": settings.test_views if isinstance(settings, MilSettings) else 0,
         },
         snapshot,
         lesson,
@@ -124,6 +127,16 @@ class DiagnosisModel:
     @property
     def backbone(self) -> str:
         return str(self.card["architecture"]["backbone"])
+
+    @property
+    def colours(self) -> str:
+        """own, or reinhard: in which it looks at cells."""
+        return str(self.card["inputs"].get("colours", "own"))
+
+    @property
+    def views(self) -> int:
+        """How many further views of each cell a diagnosis is the mean of."""
+        return int(self.card["inputs"].get("views", 0))
 
     def threshold(self, decision: Decision) -> float:
         return threshold_in(self.card, decision)

@@ -54,9 +54,9 @@ class Chain:
     steps: Mapping[str, LastStep]
     control: float
 
-    def cells(self, features: Features) -> PatientCells:
-        """A patient's, of features (n, C)."""
-        return read_cells(self.reader, features).controlled(self.control)
+    def cells(self, features: Features, views: Sequence[Features] = ()) -> PatientCells:
+        """A patient's, of features (n, C), and of views of the same cells."""
+        return read_cells(self.reader, features, views).controlled(self.control)
 
 
 @dataclass(frozen=True)

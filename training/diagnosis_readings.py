@@ -32,6 +32,8 @@ class PatientCells:
 
     features: Features
     reading: Reading | None
+    # The same cells in other stains and from other sides, alike (n, C) each.
+    views: tuple[Features, ...] = ()
 
     @property
     def weight(self) -> Values:
@@ -42,25 +44,31 @@ class PatientCells:
 
 @dataclass(frozen=True)
 class ReadCells:
-    """The cells (n, C) of one patient as they are, what a reader says of them, and the smear's stain (C,), or None."""
+    """The cells (n, C) of one patient as they are, what a reader says of them, and the smear's stain (C,), or None; of
+    each view the same cells and the stain there."""
 
     features: Features
     reading: Reading | None
     stain: Features | None
+    views: tuple[tuple[Features, Features | None], ...] = ()
 
     def controlled(self, control: float) -> PatientCells:
         """With so much of the stain taken off, 0 to 1."""
-        if self.stain is None or not control:
-            return PatientCells(self.features, self.reading)
-        return PatientCells(self.features - np.float32(control) * self.stain, self.reading)
+
+        def without(features: Features, stain: Features | None) -> Features:
+            return features if stain is None or not control else features - np.float32(control) * stain
+
+        views = tuple(without(*each) for each in self.views)
+        return PatientCells(without(self.features, self.stain), self.reading, views)
 
 
-def read_cells(reader: CellReader | None, features: Features) -> ReadCells:
-    """A patient's, of features (n, C), n > 0."""
+def read_cells(reader: CellReader | None, features: Features, views: Sequence[Features] = ()) -> ReadCells:
+    """A patient's, of features (n, C), n > 0, and of views of the same cells: they are read as they are."""
     if reader is None:
-        return ReadCells(features, None, None)
-    reading = reader.read(features)
-    return ReadCells(features, reading, reader.stain(features, reading, np.zeros(len(features), dtype=np.int64))[0])
+        return ReadCells(features, None, None, tuple((view, None) for view in views))
+    reading, alone = reader.read(features), np.zeros(len(features), dtype=np.int64)
+    stains = [reader.stain(each, reading, alone)[0] for each in (features, *views)]
+    return ReadCells(features, reading, stains[0], tuple(zip(views, stains[1:], strict=True)))
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,8 @@ class Readings:
     features: Features
     readers: Mapping[Without, CellReader] | None
     notes: Sequence[str]
+    # Of the same cells, (n, C) each.
+    views: Sequence[Features] = ()
     _seen: dict[int | None, dict[int, ReadCells]] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -82,16 +92,17 @@ class Readings:
         """The one that was taught without these folds."""
         return None if self.readers is None else self.readers[key_of(*without)]
 
-    def own(self, number: int) -> Features:
-        """(n, C) the cells of one patient, by number, that enter a diagnosis."""
-        return self.features[self.lesson.counts & (self.lesson.patient == number)]
+    def own(self, number: int) -> tuple[Features, list[Features]]:
+        """(n, C) the cells of one patient, by number, that enter a diagnosis, and their views."""
+        rows = self.lesson.counts & (self.lesson.patient == number)
+        return self.features[rows], [view[rows] for view in self.views]
 
     def taught(self, without: int | None) -> Mapping[int, ReadCells]:
         """The patients outside a fold, by number, as a last step learns from them; read once."""
         if without not in self._seen:
             of_cell = self.lesson.folds[self.lesson.patient]
             self._seen[without] = {
-                number: read_cells(self.reader(without, fold), self.own(number))
+                number: read_cells(self.reader(without, fold), *self.own(number))
                 for fold in self.folds
                 if fold != without
                 for number in np.unique(self.lesson.patient[self.lesson.counts & (of_cell == fold)]).tolist()
@@ -100,7 +111,7 @@ class Readings:
 
     def judged(self, fold: int, number: int) -> ReadCells:
         """A patient of a fold as the chain without the fold sees it."""
-        return read_cells(self.reader(fold), self.own(number))
+        return read_cells(self.reader(fold), *self.own(number))
 
 
 def read_patients(
@@ -110,16 +121,17 @@ def read_patients(
     needs_labels: bool,
     seed: int = 0,
     whole: bool = True,
+    views: Sequence[Features] = (),
     keep: Keep = lambda without, made: made(),
 ) -> Readings:
-    """Of features (n, C) of the lesson's cells; not `whole`, without the reader of all patients, which judges nobody.
-    Raises DecisionError where the model `needs_labels` of cells and there are none that teach."""
+    """Of features (n, C) of the lesson's cells, and of `views` of them; not `whole`: without the reader of all,
+    which judges nobody. Raises DecisionError where the model `needs_labels` of cells and there are none that teach."""
     folds = sorted(set(lesson.folds.tolist()))
     if lesson.classes is None:
         if needs_labels:
             raise DecisionError("Ratios need labelled cells: label the cells of some patients first.")
         problem = "No cells are labelled in a group of one choice: cells are not weighed by what they are."
-        return Readings(lesson, features, None, [problem])
+        return Readings(lesson, features, None, [problem], views)
     classes, of_cell = lesson.classes, lesson.folds[lesson.patient]
     patients: NDArray[Any] = np.array(lesson.patients)[lesson.patient]
 
@@ -128,13 +140,12 @@ def read_patients(
 
     sets = {key_of(one, other) for one in folds for other in folds} | ({key_of()} if whole else set())
     try:
-        return Readings(
-            lesson, features, {without: keep(without, teacher(without)) for without in sorted(sets, key=sorted)}, []
-        )
+        readers = {without: keep(without, teacher(without)) for without in sorted(sets, key=sorted)}
+        return Readings(lesson, features, readers, [], views)
     except ReaderError as problem_:
         if needs_labels:
             raise DecisionError(str(problem_)) from problem_
-        return Readings(lesson, features, None, [f"{problem_} Cells are not weighed by what they are."])
+        return Readings(lesson, features, None, [f"{problem_} Cells are not weighed by what they are."], views)
 
 
 def key_of(*without: int | None) -> Without:

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.crop_features import NAME, Extractor, features_of, read_features
+from training.crop_features import VIEWS, Extractor, read_features
 from training.decisions import Decision, parse_decisions
 from training.diagnosis_bundle import write_diagnosis
 from training.diagnosis_card import chances_of, judged_of, summary_of
 from training.diagnosis_chain import Taught, Teacher, teach_chains
 from training.diagnosis_judging import calibrate, judge, threshold_of
 from training.diagnosis_lesson import DiagnosisLesson, diagnosis_lesson
+from training.diagnosis_looks import lesson_features
 from training.diagnosis_readings import read_patients
 from training.diagnosis_settings import CellsSettings, EnsembleSettings, MilSettings
 from training.diagnosis_teachers import EnsembleStep, EnsembleTeacher, MilTeacher
@@ -38,6 +39,7 @@ def carry_out(
     out: Path,
     *,
     known: Path | None = None,
+    views: Path | None = None,
     trials: int = 0,
     tell: Tell = lambda event: None,
     wanted: Callable[[], bool] = lambda: True,
@@ -45,9 +47,9 @@ def carry_out(
     """Teach and judge, and write OUT/bundle: {"bundle", "seconds", "folds", "peak_memory"}, and "searched" where
     `trials` looked for settings first, for each fold among the patients that teach it.
 
-    `known`: a file of features that need not be computed. The same inputs give the same bytes. Raises DecisionError
-    where nothing can be learned and judged, SearchError where nothing can be searched, Stopped where it is no longer
-    `wanted`.
+    `known` and `views`: files of features that need not be computed, of cells and of their views. The same inputs give
+    the same bytes. Raises DecisionError where nothing can be learned and judged, SearchError where nothing can be
+    searched, Stopped where it is no longer `wanted`.
     """
     begun = time.monotonic()
     lesson = diagnosis_lesson(snapshot.manifest, parse_decisions(settings.decisions), settings.folds)
@@ -55,9 +57,11 @@ def carry_out(
     _say(tell, f"Learns {_words(lesson)} from {int(lesson.counts.sum())} cells of {len(lesson.patients)} patients.")
     for name, reason in lesson.left_out.items():
         _say(tell, f"{name} is left out: {reason}")
-    features = features_of(snapshot, lesson.cells, extractor, stored, out / NAME, tell, wanted)
+    features, shown = lesson_features(
+        snapshot, lesson, settings, extractor, stored, out, views or out / VIEWS, tell, wanted
+    )
     needs_labels = kind == "ensemble"
-    read = read_patients(lesson, features, needs_labels=needs_labels, seed=seed)
+    read = read_patients(lesson, features, needs_labels=needs_labels, seed=seed, views=shown)
     searched = None
     if trials:
         # Imported late: a round without a search needs no Optuna.

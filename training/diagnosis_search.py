@@ -1,7 +1,7 @@
 """The search for settings of an ensemble or of MILLIE, inside the patients that teach it. Free of Django."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -16,24 +16,13 @@ from training.diagnosis_chain import ALL, Own, Teacher, no_scores, score_unseen,
 from training.diagnosis_judging import calibrate
 from training.diagnosis_lesson import DiagnosisLesson
 from training.diagnosis_readings import Readings, Values, read_patients
-from training.inner_search import TRIALS, Found, Judge, Scope, search, told, trials_of
+from training.inner_search import TRIALS, Found, Judge, Scope, Searched, search
 from training.search_space import SearchError
 
 # Parts of the patients outside a fold, each of which is judged by what was taught on the others.
 PARTS = 3
 
 S = TypeVar("S")
-
-
-@dataclass(frozen=True)
-class Searched(Generic[S]):
-    """What came of a search: the settings that all patients found, what each chain is taught with, what is told of it
-    (training/inner_search.py), and all trials for the card."""
-
-    settings: S
-    own: Mapping[str, Own]
-    told: Mapping[str, Any]
-    trials: Sequence[Mapping[str, Any]]
 
 
 def search_diagnosis(
@@ -48,13 +37,13 @@ def search_diagnosis(
     identity: Mapping[str, Any],
     tell: Callable[[dict[str, Any]], None],
     wanted: Callable[[], bool],
-) -> Searched[S]:
+) -> Searched[S, Own]:
     """Search for each chain of a round. Raises as training/inner_search.py's search."""
     run = DiagnosisSearch(read, teacher_of, needs_labels=needs_labels, seed=seed, wanted=wanted)
     found = search(
         settings, run.scopes, trials, seed=seed, keep=out / TRIALS, identity=identity, tell=tell, wanted=wanted
     )
-    return Searched(found[ALL].settings, run.own(found), told(found), trials_of(found))
+    return Searched.of(found, run.own(found))
 
 
 class DiagnosisSearch(Generic[S]):
@@ -121,7 +110,14 @@ def inner_readings(read: Readings, fold: int, needs_labels: bool, seed: int) -> 
     """What readers say that saw neither the fold nor the part that they read. Raises SearchError."""
     lesson, rows = inner_lesson(read.lesson, fold, seed)
     try:
-        return read_patients(lesson, read.features[rows], needs_labels=needs_labels, seed=seed, whole=False)
+        return read_patients(
+            lesson,
+            read.features[rows],
+            needs_labels=needs_labels,
+            seed=seed,
+            whole=False,
+            views=[view[rows] for view in read.views],
+        )
     except DecisionError as problem:
         raise SearchError(f"Too few patients are left to search without fold {fold}: {problem}") from problem
 

@@ -13,6 +13,7 @@ from training.settings import SettingsError, typed, within
 
 # As training/mil.py has them, which the web process does not load.
 POOLINGS = ("cells", "mean", "max", "gem", "attention")
+COLOURS = ("own", "reinhard")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,12 @@ class MilSettings(CellsSettings):
     lr: float = within(5e-3, 1e-5, 0.1, "learning rate of AdamW")
     weight_decay: float = within(0.05, 0.0, 1.0, "weight decay of AdamW")
     dropout: float = within(0.3, 0.0, 0.9, "share of the units that each step leaves out")
+    views: int = within(0, 0, 8, "further views of each cell that teach, in other stains and from other sides")
+    test_views: int = within(0, 0, 8, "further views of each cell that a diagnosis is the mean of")
+    colours: str = field(
+        default="own",
+        metadata={"note": "own, or reinhard: each patient's cells in the colours of one reference"},
+    )
 
 
 @dataclass(frozen=True)
@@ -91,4 +98,6 @@ def resolve_diagnosis_settings(kind: str, given: Mapping[str, Any]) -> Diagnosis
     parse_decisions(settings.decisions)
     if isinstance(settings, MilSettings) and settings.pooling not in POOLINGS:
         raise SettingsError(f"The setting pooling must be one of {', '.join(POOLINGS)}, not {settings.pooling!r}.")
+    if isinstance(settings, MilSettings) and settings.colours not in COLOURS:
+        raise SettingsError(f"The setting colours must be own or reinhard, not {settings.colours!r}.")
     return settings

@@ -20,16 +20,19 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class MilStep:
-    """Networks whose scores are averaged."""
+    """Networks whose scores are averaged, also over so many further views of the cells, as far as they are at hand."""
 
     nets: tuple[MilNet, ...]
+    views: int = 0
 
     def scores(self, cells: PatientCells) -> Values:
-        found: Values = np.mean([net.bag(cells.features, cells.weight) for net in self.nets], axis=0)
+        shown = (cells.features, *cells.views[: self.views])
+        found: Values = np.mean([net.bag(each, cells.weight) for net in self.nets for each in shown], axis=0)
         return found
 
     def scaled(self, curve: Calibration) -> "MilStep":
-        return MilStep(tuple(net.scaled(curve.temperature, np.array(curve.offset)) for net in self.nets))
+        nets = tuple(net.scaled(curve.temperature, np.array(curve.offset)) for net in self.nets)
+        return replace(self, nets=nets)
 
     def alone(self, cells: PatientCells) -> Values:
         """(n, K) of each cell."""
@@ -44,7 +47,7 @@ class MilStep:
         }
 
     def described(self) -> dict[str, Any]:
-        return {"networks": len(self.nets), "pooling": self.nets[0].pooling}
+        return {"networks": len(self.nets), "pooling": self.nets[0].pooling, "views": self.views}
 
     @classmethod
     def from_tensors(cls, described: Mapping[str, Any], tensors: Mapping[str, Any]) -> "MilStep":
@@ -56,7 +59,7 @@ class MilStep:
                 if name.startswith(f"{number}.")
             }
             nets.append(MilNet.from_tensors(str(described["pooling"]), own))
-        return cls(tuple(nets))
+        return cls(tuple(nets), int(described.get("views", 0)))
 
 
 @dataclass(frozen=True)
@@ -71,19 +74,22 @@ class MilTeacher:
     def teach(self, patients: Sequence[PatientCells], targets: NDArray[np.int64], classes: int) -> MilStep:
         bags = [(each.features, each.weight) for each in patients]
         settings = self.settings
+        views = [[each.views[number] for each in patients] for number in range(settings.views)]
         return MilStep(
             fit_mil(
                 bags,
                 targets,
                 classes,
                 pooling=settings.pooling,
+                views=views,
                 networks=settings.networks,
                 units=settings.units,
                 rate=settings.lr,
                 decay=settings.weight_decay,
                 dropout=settings.dropout,
                 seed=self.seed,
-            )
+            ),
+            settings.test_views,
         )
 
 

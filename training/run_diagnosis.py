@@ -59,6 +59,7 @@ def _planned(options: argparse.Namespace, snapshot: Snapshot, extractor: Open) -
                 eye,
                 options.out,
                 known=options.features,
+                views=options.views,
                 trials=options.trials,
                 tell=tell,
                 wanted=wanted,
@@ -97,6 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     add_common_arguments(parser, f"folder that gets bundle/, progress.jsonl and {NAME}")
     parser.add_argument("--kind", required=True, choices=sorted(SETTINGS))
     parser.add_argument("--features", type=Path, metavar="FILE", help="features that are known already (.npz)")
+    parser.add_argument(
+        "--views", type=Path, metavar="FILE", help="features of views, for this round and the next (.npz)"
+    )
     parser.add_argument(
         "--trials", type=int, default=0, metavar="N", help="search for settings first (inner_search.py)"
     )

@@ -19,7 +19,7 @@ class Diagnosed:
     by_diagnosis: Sequence[tuple[str, int]]
 
 
-def diagnosed_by_now(study: Study, kind: Kind) -> Diagnosed:
+def diagnosed_by_now(study: Study, kind: Kind = Kind.MIL) -> Diagnosed:
     """Costs one query."""
     if kind == Kind.IMAGE:
         has: dict[str, Any] = {"images__in": SmearImage.objects.filter(study=study).representative()}
