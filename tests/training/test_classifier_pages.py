@@ -146,9 +146,45 @@ def test_an_admin_launches_a_label_or_a_group_from_the_page(
     assert "Round 1" not in client.get(rounds_page(labelled, "detector")).content.decode()
 
 
+def test_an_admin_chooses_what_learns_and_the_page_says_it(
+    labelled: Study, admin: User, client_of: Any, no_broker: Any
+) -> None:
+    client, group = client_of(admin), labelled.label_groups.get()
+    asked = {"kind": "classifier", "target": f"group-{group.pk}", "folds": "3", "learns": "finetune"}
+    client.post(
+        reverse("rounds", args=[labelled.pk]),
+        {**asked, "backbone": "efficientnet_lite2", "other": "blocks=1\nunits=64"},
+    )
+    made = Round.objects.get()
+    assert {name: made.settings[name] for name in ("learns", "backbone", "blocks", "units")} == {
+        "learns": "finetune",
+        "backbone": "efficientnet_lite2",
+        "blocks": 1,
+        "units": 64,
+    }
+    page = client.get(reverse("round", args=[made.pk])).content.decode()
+    assert "1 last block of efficientnet_lite2 and 1 layer of 64 units with 50% dropout, on the crops" in page
+    assert ">penalty<" not in page and ">blocks<" in page
+    # What a round left when it was killed is gone on with.
+    assert not made.has_checkpoint
+    (made.folder / "out" / "taught-0").mkdir(parents=True)
+    (made.folder / "out" / "taught-0" / "1-0.npy").touch()
+    assert made.has_checkpoint
+    sentences = {
+        "head": "A linear head on the features of efficientnet_lite2, which stays as it is.",
+        "layers": "2 layers of 64 units with 50% dropout on the features",
+        "local": "what small things lie anywhere in a cell",
+    }
+    for learns, sentence in sentences.items():
+        Round.objects.update(settings={**made.settings, "learns": learns, "layers": 2})
+        assert sentence in client.get(reverse("round", args=[made.pk])).content.decode()
+
+
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
+        ("learns", "magic", "Select a valid choice"),
+        ("other", "layers=2", "The setting layers decides nothing where learns is head"),
         ("target", "label-0", "Select a valid choice"),
         ("target", "", "This field is required"),
         ("other", "speed=1", "There is no setting &#x27;speed&#x27;"),

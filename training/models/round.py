@@ -92,7 +92,9 @@ class Round(Job):
     def has_checkpoint(self) -> bool:
         """Whether its training can go on where it ended, or has only to be read."""
         out = self.folder / "out"
-        return any((out / name).is_file() for name in ("checkpoint.pt", "trials.json", "result.json"))
+        # What a classifier's networks said is kept fold by fold (training/classifier_teaching.py).
+        kept = any((out / name).is_file() for name in ("checkpoint.pt", "trials.json", "result.json"))
+        return kept or any(out.glob("taught-*/*.npy"))
 
     @property
     def snapshot_folder(self) -> Path:

@@ -21,6 +21,29 @@ class ClassifierLaunchForm(RoundForm):
         help_text="All labels of a group, or one label from all others. Cells without a label of the group do not "
         "learn.",
     )
+    learns = forms.ChoiceField(
+        label="What learns",
+        choices=[
+            ("head", "A head on stored features: seconds"),
+            ("layers", "Layers on stored features: a minute"),
+            ("local", "Small things in a cell (Auer rods): minutes"),
+            ("finetune", "The backbone too, on crops: hours"),
+        ],
+        initial="head",
+        required=False,
+        help_text="Where a head does not suffice. On a GPU hours are minutes.",
+    )
+    backbone = forms.ChoiceField(
+        label="Backbone",
+        choices=[
+            ("efficientnet_lite0", "EfficientNet-Lite0"),
+            ("efficientnet_lite2", "EfficientNet-Lite2"),
+            ("legacy_xception", "Xception, as in the paper"),
+        ],
+        initial="efficientnet_lite0",
+        required=False,
+        help_text="What sees the crops. The weights of Xception are fetched once; the others come with the program.",
+    )
     folds = forms.ChoiceField(
         label="Cross-validate in",
         choices=[(str(k), f"{k} folds") for k in DIVISORS if k <= 10],
@@ -47,7 +70,9 @@ class ClassifierLaunchForm(RoundForm):
     )
     again = forms.BooleanField(label="Train anyway", required=False)
 
-    ALWAYS = ("target", "folds")
+    ALWAYS = ("target", "learns", "folds")
+    # Settings that have a field; the others are lines.
+    OWN = ("learns", "backbone", "folds")
 
     def __init__(
         self,
@@ -57,7 +82,7 @@ class ClassifierLaunchForm(RoundForm):
         target: Target | None = None,
     ) -> None:
         """`settings` and `target` are those that the form begins with."""
-        super().__init__(data, label_suffix="", initial=self.begun_with(settings, ("folds",)))
+        super().__init__(data, label_suffix="", initial=self.begun_with(settings, self.OWN))
         groups = list(LabelGroup.objects.filter(study=study).prefetch_related("labels"))
         self._targets: dict[str, Target] = {}
         offered: list[Any] = []
@@ -91,9 +116,9 @@ class ClassifierLaunchForm(RoundForm):
     def settings(self) -> dict[str, Any]:
         """The settings that differ from the defaults. Raises SettingsError for a line that is none."""
         given = self.written_settings()
-        if self.cleaned_data.get("folds"):
-            given["folds"] = int(self.cleaned_data["folds"])
-        return given
+        chosen = {name: self.cleaned_data.get(name) for name in self.OWN}
+        # What is written in a line is meant, too.
+        return {name: value for name, value in chosen.items() if value} | given
 
     def choices(self) -> dict[str, Any]:
         """Of a valid form: what launch_classifier() takes beside the settings."""

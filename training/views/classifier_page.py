@@ -7,6 +7,7 @@ from typing import Any
 from annotation.models import Cell, CellLabel, Study
 from training.models import Round
 from training.reliability import Bin, Reliability
+from training.views.how_learned import how_learned
 from training.views.plot import BOTTOM, HEIGHT, WIDTH, Guide, Line, Plot, Tick, scales, ticks
 from training.views.score_plots import AFTER, promises_plot
 
@@ -59,6 +60,7 @@ def classifier_context(round_: Round, wanted: str = "") -> dict[str, Any]:
     classes = [(head, each) for head in judged for each in head["classes"]]
     chosen = next((pair for pair in classes if pair[1]["name"] == wanted), None) or _first_judged(classes)
     context: dict[str, Any] = {
+        "how_learned": how_learned(round_),
         "figures": figures(metrics) if metrics.get("auroc") else [],
         "judged_names": metrics.get("judged", []),
         "classes": [

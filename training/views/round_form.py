@@ -75,7 +75,7 @@ class RoundForm(forms.Form, metaclass=_AbstractForm):
 
     @property
     def more_is_used(self) -> bool:
-        return any(field.errors or field.value() not in UNTOUCHED for field in self.more)
+        return any(field.errors or field.value() not in (*UNTOUCHED, field.field.initial) for field in self.more)
 
     def written_settings(self) -> dict[str, Any]:
         """Those of the lines. Raises SettingsError."""

@@ -8,6 +8,7 @@ from typing import Any
 from annotation.folds import fold_of
 from annotation.models import Operation, SmearImage, Study
 from training.classifier_settings import FIELDS as CLASSIFIER_FIELDS
+from training.classifier_settings import decides
 from training.data_changes import COUNTS, changes_in_words
 from training.diagnosis_settings import fields_of
 from training.launching import learned_cells
@@ -71,12 +72,14 @@ def fold_counts(round_: Round, folds: int) -> list[FoldCount]:
 
 def settings_shown(round_: Round) -> list[tuple[str, Any, str]]:
     """Name, value and what it is, in the order of training/settings.py or training/classifier_settings.py; a 0 that
-    means "auto" says so."""
+    means "auto" says so. What decided nothing is left out."""
     fields = CLASSIFIER_FIELDS if round_.kind == Kind.CLASSIFIER else FIELDS
     if Kind(round_.kind).diagnoses:
         fields = fields_of(round_.kind)
     notes = {name: str(known.metadata.get("note", "")) for name, known in fields.items()}
     ordered = [name for name in fields if name in round_.settings]
+    if round_.kind == Kind.CLASSIFIER:
+        ordered = [name for name in ordered if decides(name, str(round_.settings.get("learns", "head")))]
     ordered += sorted(name for name in round_.settings if name not in fields)
     rows = []
     for name in ordered:
