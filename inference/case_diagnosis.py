@@ -7,8 +7,9 @@ from typing import Any
 from django.utils import timezone
 
 from annotation.label_roles import CellRole
-from annotation.models import Patient
+from annotation.models import Patient, Study
 from inference.models import PatientDiagnosis
+from training.decisions import NAMES, names_of
 from training.models import Bundle, Kind
 
 NONE_IN_USE = "No diagnostic bundle is in use in this study, so the report suspects no diagnosis."
@@ -17,8 +18,9 @@ OF_PATIENTS = "Diagnoses are made of all images of a patient; this report is of 
 OTHER_BUNDLES = "This was said by bundles that are no longer in use."
 
 
-def diagnosis_json(patient: Patient | None) -> dict[str, Any]:
-    """What was last said of a patient; {"reason"} where there is nothing to tell. Two queries."""
+def diagnosis_json(patient: Patient | None, study: Study) -> dict[str, Any]:
+    """What was last said of a patient of the study's decisions; {"reason"} where there is nothing to tell. Two
+    queries."""
     if patient is None:
         return {"reason": OF_PATIENTS}
     in_use = set(
@@ -29,8 +31,8 @@ def diagnosis_json(patient: Patient | None) -> dict[str, Any]:
     kept = PatientDiagnosis.objects.filter(patient=patient).first()
     if kept is None:
         return {"reason": NOT_ASKED if in_use else NONE_IN_USE}
-    said = kept.said
-    decisions = [_decision(each) for each in said["probabilities"]]
+    said, wanted = kept.said, names_of(study.decisions)
+    decisions = _of_study(said, wanted)
     found = {
         "suspected": suspected_of(decisions),
         "disagreement": disagreement_of(decisions),
@@ -38,18 +40,31 @@ def diagnosis_json(patient: Patient | None) -> dict[str, Any]:
         "ratios": _ratios(said),
         "bundles": kept.bundles,
         "speaking": said["speaking"],
-        "speak_for": decisions[0]["decision"].partition(" vs ")[0] if decisions else "",
+        "speak_for": _speak_for(said),
         "cells": said["counts"]["cells"],
         "made_at": f"{timezone.localtime(kept.made_at):%Y-%m-%d %H:%M %Z}",
     }
     outdated = in_use != {bundle["id"] for bundle in kept.bundles}
-    reasons = [said["reason"] or "", OTHER_BUNDLES if outdated else ""]
+    untold = "" if decisions or said["reason"] else f"No bundle was asked that decides {' or '.join(wanted)}."
+    reasons = [said["reason"] or "", OTHER_BUNDLES if outdated else "", untold]
     return found | {"reason": " ".join(filter(None, reasons))}
 
 
-def suspicion_of(said: Mapping[str, Any]) -> str:
-    """The line for what a PatientDiagnosis says; "" where it says nothing."""
-    return suspected_of([_decision(each) for each in said["probabilities"]])
+def suspicion_of(said: Mapping[str, Any], study: Study) -> str:
+    """The line for what a PatientDiagnosis says of the study's decisions; "" where it says nothing."""
+    return suspected_of(_of_study(said, names_of(study.decisions)))
+
+
+def _of_study(said: Mapping[str, Any], wanted: Sequence[str]) -> list[dict[str, Any]]:
+    """In the study's order; what a bundle decides beside these is not shown."""
+    own = [_decision(each) for each in said["probabilities"] if each["decision"] in wanted]
+    return sorted(own, key=lambda each: wanted.index(each["decision"]))
+
+
+def _speak_for(said: Mapping[str, Any]) -> str:
+    """The diagnosis that cells speak for: the first of the decision by which they were scored."""
+    scored = [each for each in said["probabilities"] if each["model"] == Kind.MIL] or said["probabilities"]
+    return str(scored[0]["decision"]).partition(" vs ")[0] if scored else ""
 
 
 def _decision(each: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,10 +73,18 @@ def _decision(each: Mapping[str, Any]) -> dict[str, Any]:
         "decision": each["decision"],
         "model": str(Kind(each["model"]).label),
         "probability": each["probability"],
+        "first": each["decision"].partition(" vs ")[0],
+        "probabilities": _in_order(each),
         "threshold": each["threshold"],
         "says": each["suspected"],
         "unseen": each["chain"] != "all",
     }
+
+
+def _in_order(each: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The probabilities of a decision in the order in which it names them, which its row does not keep."""
+    values = {NAMES.get(name, name): value for name, value in each["probabilities"].items()}
+    return [{"name": name, "value": values[name]} for name in each["decision"].split(" vs ") if name in values]
 
 
 def suspected_of(decisions: Sequence[Mapping[str, Any]]) -> str:

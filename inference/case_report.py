@@ -90,7 +90,7 @@ def case_content(case: Case, viewer_id: int | None = None) -> dict[str, Any]:
     counting = [image for image in images if image.pk in represents and (own[image.pk] or _is_finished(image))]
     cells = [cell for image in counting for cell in own[image.pk]]
     whole = differential(types, map(said, cells))
-    suspected = diagnosis_json(case.patient)
+    suspected = diagnosis_json(case.patient, case.study)
     told = [_image_json(image, image in counting, types, own[image.pk], said, places) for image in images]
     return {
         "schema": SCHEMA,

@@ -1,6 +1,6 @@
 """The case report as a PDF of A4 pages: the same content as on the screen, and on each page what it is not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -90,7 +90,7 @@ def _plain(text: str) -> str:
 
 def _text(text: str, style: ParagraphStyle = _BODY) -> Paragraph:
     escaped = _plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return Paragraph(escaped, style)
+    return Paragraph(escaped.replace("\n", "<br/>"), style)
 
 
 def _head(content: dict[str, Any], signatures: Signatures) -> list[Flowable]:
@@ -129,8 +129,7 @@ def _diagnosis(content: dict[str, Any]) -> list[Flowable]:
     rows = []
     for each in found.get("decisions", ()):
         model = f"{each['model']}, never saw the patient" if each["unseen"] else each["model"]
-        chance = f"{each['probability']:.2f} (from {each['threshold']:.2f})"
-        line = (each["decision"], _CELL), (model, _CELL), (chance, _NUMBER), (each["says"], _CELL)
+        line = (each["decision"], _CELL), (model, _CELL), (_chances(each), _NUMBER), (each["says"], _CELL)
         rows.append([_text(text, style) for text, style in line])
     if rows:
         parts.append(_table(["Decision", "Model", "Probability", "Says"], rows, (50, 46, 34, 44)))
@@ -145,6 +144,16 @@ def _diagnosis(content: dict[str, Any]) -> list[Flowable]:
     for bundle in found.get("bundles", ()):
         parts.append(_text(f"Bundle {bundle['id']} ({bundle['kind']}): {bundle['validated']}", _SMALL))
     return parts
+
+
+def _chances(each: Mapping[str, Any]) -> str:
+    """The probability of the first diagnosis; of three or more each, on a line of its own."""
+    threshold = f"(from {each['threshold']:.2f})"
+    several = each.get("probabilities") or []
+    if len(several) <= 2:
+        return f"{each['probability']:.2f} {threshold}"
+    lines = [f"{one['name']} {one['value']:.2f}" for one in several]
+    return "\n".join([f"{lines[0]} {threshold}", *lines[1:]])
 
 
 def _share(each: dict[str, Any]) -> str:

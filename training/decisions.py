@@ -44,6 +44,23 @@ def parse_decisions(text: str) -> tuple[Decision, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def offered() -> list[tuple[str, list[tuple[str, str]]]]:
+    """All decisions, by the diagnosis whose probability they say: (its name, [(as parse_decisions reads it, what it is
+    told from)])."""
+    found = []
+    for first, name in NAMES.items():
+        others = [each for each in NAMES if each != first]
+        own = [(f"{first}/{each}", f"against {NAMES[each]}") for each in others]
+        words = " and ".join(NAMES[each] for each in others)
+        found.append((name, [*own, ("/".join([first, *others]), f"against {words}, each by itself")]))
+    return found
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """The names of decisions that are kept as text, in their order."""
+    return tuple(decision.name for decision in parse_decisions(text))
+
+
 def allowed(
     decisions: Sequence[Decision],
     diagnoses: Mapping[str, str],

@@ -148,8 +148,8 @@ def launch_diagnosis(
     at_once: bool = False,
 ) -> Round:
     """Freeze what the study's patients, or those selected, have of what a kind that diagnoses looks at, and queue its
-    round. Arguments and errors as those of launch."""
-    resolved = resolve_diagnosis_settings(kind, settings or {})
+    round; it decides what the study does unless the settings say otherwise. Arguments and errors as those of launch."""
+    resolved = resolve_diagnosis_settings(kind, {"decisions": study.decisions, **(settings or {})})
     check_inner_trials(trials, resolved)
     chosen_images = selection or Selection()
     Round.bury_dead()

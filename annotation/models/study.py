@@ -49,6 +49,8 @@ class Study(models.Model):
     synthetic = models.BooleanField(default=False)
     # By what the next image for a person is chosen among those that are nobody's.
     next_order = models.CharField(max_length=16, choices=ImageOrder.choices, default=ImageOrder.TEACHES)
+    # Which diagnoses models tell apart here, as training/decisions.py reads it.
+    decisions = models.CharField(max_length=300, default="apl/non_apl_aml, apl/healthy")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = StudyQuerySet.as_manager()

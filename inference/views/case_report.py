@@ -32,6 +32,7 @@ from inference.diagnosis import DiagnosisProblem
 from inference.diagnosis_jobs import AlreadyDiagnosing, ask, can_diagnose
 from inference.models import CaseReport, DiagnosisJob, PatientDiagnosis
 from inference.validation_jobs import on_patients_of
+from training.decisions import names_of
 
 _CELLS = Count("images__cells", filter=Q(images__cells__status="confirmed", images__cells__ignored=False))
 
@@ -51,7 +52,7 @@ def reports(request: HttpRequest, study_id: int) -> HttpResponse:
     hidden = study.patients.filter(images__cells__in=hidden_cells(int(request.user.pk or 0)))
     blind = set(hidden.order_by().values_list("pk", flat=True))
     suspected = {
-        patient: suspicion_of(said)
+        patient: suspicion_of(said, study)
         for patient, said in PatientDiagnosis.objects.filter(patient__study=study).values_list("patient", "said")
         if patient not in blind
     }
@@ -64,6 +65,7 @@ def reports(request: HttpRequest, study_id: int) -> HttpResponse:
     context |= {
         "job": DiagnosisJob.objects.filter(study=study).defer("log").first(),
         "judged": on_patients_of(study, request.user),
+        "decisions": names_of(study.decisions),
         "may_diagnose": bool(rows) and may_sign(context["role"]) and can_diagnose(study),
     }
     return render(request, "inference/case_reports.html", context)

@@ -12,7 +12,7 @@ from annotation.models import Cell, Patient, Study
 from inference import diagnosis_jobs
 from inference.case_diagnosis import NONE_IN_USE, diagnosis_json, disagreement_of, suspected_of
 from inference.case_report import Case, case_content
-from inference.case_report_pdf import Signatures, case_report_pdf
+from inference.case_report_pdf import Signatures, _chances, case_report_pdf
 from inference.diagnosis import Diagnosed, DiagnosisProblem, Pass, Said
 from inference.diagnosis_jobs import AlreadyDiagnosing, ask, described, work
 from inference.models import DiagnosisJob, PatientDiagnosis
@@ -76,7 +76,7 @@ def diagnosing(monkeypatch: pytest.MonkeyPatch, no_broker: list[Any]) -> dict[st
 def test_without_a_bundle_nothing_is_suspected_and_nobody_can_ask(
     study: Study, patient: Patient, reviewer: User, client_of: Any
 ):
-    assert diagnosis_json(patient) == {"reason": NONE_IN_USE}
+    assert diagnosis_json(patient, study) == {"reason": NONE_IN_USE}
     with pytest.raises(DiagnosisProblem):
         ask(study, reviewer)
     page = client_of(reviewer).get(reverse("case-report", args=[patient.pk])).content.decode()
@@ -106,7 +106,7 @@ def test_what_bundles_suspect_comes_into_the_report(
     content = case_content(Case(study, patient=patient))
     assert case_report_pdf(content, Signatures()).startswith(b"%PDF")
     Bundle.objects.update(in_use=False)
-    assert "no longer in use" in diagnosis_json(patient)["reason"]
+    assert "no longer in use" in diagnosis_json(patient, study)["reason"]
 
 
 def test_a_trained_bundle_in_use_speaks_in_the_report(
@@ -137,7 +137,7 @@ def test_a_patient_of_whom_nothing_can_be_said_has_the_reason(
 ):
     diagnosing.update(said=[], reason="The patient has no viable nucleated cell: there is nothing to diagnose by.")
     work(ask(study, None))
-    found = diagnosis_json(patient)
+    found = diagnosis_json(patient, study)
     assert found["suspected"] == "" and found["reason"].startswith("The patient has no viable")
 
 
@@ -174,6 +174,33 @@ def test_the_words():
     assert suspected_of([one(aml, "non-APL AML"), one(healthy, "APL")]).startswith("Undecided")
     assert disagreement_of([one(aml, "APL"), one(healthy, "healthy donor")]) == ""
     assert "MILLIE says non-APL AML" in disagreement_of([one(aml, "APL"), one(aml, "non-APL AML", "MILLIE")])
+
+
+def test_the_report_tells_what_the_study_decides(
+    study: Study, patient: Patient, bundle: Bundle, diagnosing: dict[str, Any], reviewer: User, client_of: Any
+):
+    three = "APL vs non-APL AML vs healthy donor"
+    chances = {"apl": 0.1, "non_apl_aml": 0.7, "healthy": 0.2}
+    diagnosing["said"].append(Said(three, str(Kind.MIL), "b" * 12, 0.1, chances, "non-APL AML", 0.17, "all"))
+    work(ask(study, None))
+    assert [each["decision"] for each in diagnosis_json(patient, study)["decisions"]] == ["APL vs non-APL AML"]
+    study.decisions = "apl/non_apl_aml/healthy, apl/non_apl_aml"
+    study.save()
+    found = diagnosis_json(patient, study)
+    assert [each["decision"] for each in found["decisions"]] == [three, "APL vs non-APL AML"]
+    assert [one["name"] for one in found["decisions"][0]["probabilities"]] == ["APL", "non-APL AML", "healthy donor"]
+    page = client_of(reviewer).get(reverse("case-report", args=[patient.pk])).content.decode()
+    assert "healthy donor 0.20" in page and "non-APL AML 0.70" in page
+    content = case_content(Case(study, patient=patient))
+    assert (
+        _chances(content["diagnosis"]["decisions"][0]) == "APL 0.10 (from 0.17)\nnon-APL AML 0.70\nhealthy donor 0.20"
+    )
+    assert case_report_pdf(content, Signatures()).startswith(b"%PDF")
+    study.decisions = "healthy/apl"
+    study.save()
+    assert diagnosis_json(patient, study)["reason"] == "No bundle was asked that decides healthy donor vs APL."
+    line = client_of(reviewer).get(reverse("reports", args=[study.pk])).content.decode()
+    assert "healthy donor vs APL" in line and "Suspected: APL" not in line
 
 
 def test_a_bundle_without_figures_says_so(bundle: Bundle):

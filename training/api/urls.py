@@ -1,12 +1,14 @@
 from django.urls import URLPattern, URLResolver, path
 
 from training.api.bundles import BundlePromote, StudyBundles
+from training.api.decisions import StudyDecisions
 from training.api.effort import StudyEffort
 from training.api.rounds import RoundCancel, RoundDetail, RoundResume, StudyRounds
 from training.api.search import RoundSearch
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/effort/", StudyEffort.as_view(), name="api-effort"),
+    path("studies/<int:study_id>/decisions/", StudyDecisions.as_view(), name="api-decisions"),
     path("studies/<int:study_id>/rounds/", StudyRounds.as_view(), name="api-rounds"),
     path("rounds/<int:round_id>/", RoundDetail.as_view(), name="api-round"),
     path("rounds/<int:round_id>/search/", RoundSearch.as_view(), name="api-round-search"),

@@ -27,7 +27,8 @@ class DiagnosisLaunchForm(RoundForm):
         label="Tell apart",
         initial=USUAL,
         required=False,
-        help_text="Pairs of apl, non_apl_aml and healthy, or all three; those that the patients allow.",
+        help_text="As the study's diagnoses say, unless others are given: apl, non_apl_aml and healthy, parted by a "
+        "stroke. Those that the patients allow are learned.",
     )
     pooling = forms.ChoiceField(
         label="Cells of a patient",
@@ -61,7 +62,8 @@ class DiagnosisLaunchForm(RoundForm):
         self, study: Study, kind: Kind, data: QueryDict | None = None, settings: Mapping[str, Any] | None = None
     ) -> None:
         """`settings` are those that the form begins with."""
-        super().__init__(data, label_suffix="", initial=self.begun_with(settings, ("decisions", "pooling", "folds")))
+        initial = {"decisions": study.decisions} | self.begun_with(settings, ("decisions", "pooling", "folds"))
+        super().__init__(data, label_suffix="", initial=initial)
         self.kind = kind
         if kind != Kind.MIL:
             del self.fields["pooling"]
