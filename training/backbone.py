@@ -74,6 +74,16 @@ def build_body(name: str, pretrained: bool) -> nn.Module:
     return body
 
 
+def input_scale(name: str) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """What a body was trained on is pixels (0 to 255) / the first - the second, channel by channel: from -1 to 1 for
+    the EfficientNets that come by pip and for Xception, ImageNet's mean and spread for VGG and ResNets."""
+    config = timm.get_pretrained_cfg(_BY_PIP[name][0] if name in _BY_PIP else name)
+    if config is None:
+        raise BackboneError(f"The backbone {name!r} is not known to timm.")
+    (r, g, b), (x, y, z) = config.mean, config.std
+    return (255 * x, 255 * y, 255 * z), (r / x, g / y, b / z)
+
+
 def _first_line(problem: Exception) -> str:
     return (str(problem).splitlines() or [type(problem).__name__])[0].strip("<> .:")
 

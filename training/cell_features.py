@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from training.backbone import DEFAULT, build_body, feature_info, freeze_norms
+from training.backbone import DEFAULT, build_body, feature_info, freeze_norms, input_scale
 from training.folded_norm import fold_norms
 
 # What the backbone sees of a crop, in px a side: FIELD_UM at the sharpness of an oil immersion lens (0.1 µm a pixel).
@@ -36,6 +36,8 @@ _SPREAD = 0.2
 _PAIRED = 40
 # Changes with what is computed of a crop, so that vectors of different kinds are never compared.
 _VERSION = 2
+# Of backbones that want other light than from -1 to 1: those before were shown it all the same.
+_OTHER_VERSION = 3
 
 
 class FeatureExtractor:
@@ -59,7 +61,9 @@ class FeatureExtractor:
         channels = feature_info(body).channels()
         self._mixing = _mixing(channels[0])
         paired = min(channels[0], _PAIRED)
-        self.name = f"{backbone}/{_VERSION}"
+        scale, shift = input_scale(backbone)
+        self._scale, self._shift = np.array(scale, dtype=np.float32), np.array(shift, dtype=np.float32)
+        self.name = f"{backbone}/{_VERSION if set(shift) == {1.0} else _OTHER_VERSION}"
         self.width = sum(channels) + paired * (paired + 1) // 2
 
     def extract(self, crops: Sequence[Image.Image]) -> NDArray[np.float32]:
@@ -77,9 +81,9 @@ class FeatureExtractor:
         return found
 
     def as_input(self, crop: Image.Image) -> Tensor:
-        """(1, 3, side, side) from -1 to 1, which is what the weights of these backbones were trained on."""
+        """(1, 3, side, side) in the light that the backbone's weights were trained on."""
         pixels = np.asarray(crop.convert("RGB").resize((self.side,) * 2, Image.Resampling.BICUBIC), dtype=np.float32)
-        image = torch.from_numpy(pixels / 127.5 - 1).permute(2, 0, 1)[None]
+        image = torch.from_numpy(pixels / self._scale - self._shift).permute(2, 0, 1)[None]
         return image.contiguous(memory_format=torch.channels_last)
 
     def pooled(self, maps: Sequence[Tensor]) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.backbone import build_body, feature_info, freeze_norms
+from training.backbone import build_body, feature_info, freeze_norms, input_scale
 from training.folded_norm import fold_norms
 
 Pixels = NDArray[np.uint8]
@@ -22,9 +22,8 @@ Values = NDArray[np.float64]
 
 
 class ImageNetwork(nn.Module):
-    """Images (N, 3, H, W) from -1 to 1 to the scores (N, K) of each decision; `widths` are the numbers K of diagnoses.
-
-    Raises BackboneError for a body that cannot be had.
+    """Images (N, 3, H, W) as `as_input` gives them to the scores (N, K) of each decision; `widths` are the numbers K of
+    diagnoses. Raises BackboneError for a body that cannot be had.
     """
 
     def __init__(self, backbone: str, widths: Sequence[int], dropout: float = 0.0, *, pretrained: bool = True) -> None:
@@ -33,16 +32,22 @@ class ImageNetwork(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.last = nn.Linear(feature_info(self.body).channels()[-1], sum(widths))
         self._widths = list(widths)
+        self._scale, self._shift = (torch.tensor(each)[:, None, None] for each in input_scale(backbone))
 
     def forward(self, images: Tensor) -> list[Tensor]:
         seen = self.body(images)[-1].mean(dim=(2, 3))
         return list(self.last(self.dropout(seen)).split(self._widths, dim=1))
 
+    def as_input(self, pixels: Pixels) -> Tensor:
+        """uint8 (N, 3, H, W) to what the body takes, where the network computes."""
+        light = torch.from_numpy(np.array(pixels)).float() / self._scale - self._shift
+        return light.contiguous(memory_format=torch.channels_last).to(self.last.weight.device)
+
     def scores(self, pixels: Pixels) -> list[Values]:
         """(K,) of each decision for one image (3, H, W), whatever its size."""
         self.eval()
         with torch.inference_mode():
-            found = self(as_input(pixels[None]).to(self.last.weight.device))
+            found = self(self.as_input(pixels[None]))
         return [each[0].double().cpu().numpy() for each in found]
 
     def to_tensors(self) -> dict[str, NDArray[np.float32]]:
@@ -67,8 +72,3 @@ def _body(backbone: str, pretrained: bool) -> nn.Module:
     freeze_norms(body)
     fold_norms(body)
     return body.to(memory_format=torch.channels_last)
-
-
-def as_input(pixels: Pixels) -> Tensor:
-    """uint8 (N, 3, H, W) to what the body takes, from -1 to 1."""
-    return (torch.from_numpy(np.array(pixels)).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)

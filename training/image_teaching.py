@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from training.crop_features import Stopped
 from training.diagnosis_settings import ImageSettings
-from training.image_network import ImageNetwork, as_input
+from training.image_network import ImageNetwork
 from training.image_pixels import Pixels, varied
 
 Tell = Callable[[dict[str, Any]], None]
@@ -73,7 +73,7 @@ def teach_network(
             shown = np.stack(
                 [varied(lesson.images[row], settings.size, chance, settings.augmentation) for row in drawn]
             )
-            scores = network(as_input(shown).to(device))
+            scores = network(network.as_input(shown))
             loss = _loss(scores, [targets[lesson.patient[drawn]] for targets in lesson.targets])
             optimizer.zero_grad()
             loss.backward()

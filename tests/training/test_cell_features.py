@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from annotation.crop import CROP
-from training.backbone import BackboneError
+from training.backbone import BackboneError, build_body, input_scale
 from training.cell_features import FeatureExtractor, _Middle, _mixing
 
 
@@ -89,3 +89,17 @@ def test_of_many_channels_so_many_mixtures_are_paired_always_the_same():
     assert _mixing(40) is None
     assert _mixing(256).shape == (40, 256)
     assert (_mixing(256) == _mixing(256)).all()
+
+
+def test_the_backbone_of_the_paper_sees_crops_in_the_light_it_was_trained_on(extractor):
+    """VGG-19 in MILLIE's paper. A smaller sister stands for it, with weights drawn here: ImageNet's are on a hub."""
+    assert input_scale("vgg11") == input_scale("vgg19")
+    vgg = FeatureExtractor("vgg11", weights=build_body("vgg11", pretrained=False).state_dict())
+    white = Image.new("RGB", (CROP, CROP), (255, 255, 255))
+    torch.testing.assert_close(
+        vgg.as_input(white)[0, :, 0, 0], (1 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    )
+    assert (extractor.as_input(white) == 1).all()
+    assert vgg.name == "vgg11/3" and extractor.name == "efficientnet_lite0/2"
+    found = vgg.extract([white.resize((64, 64))])
+    assert found.shape == (1, vgg.width) and np.isfinite(found).all()

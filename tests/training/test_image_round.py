@@ -179,17 +179,12 @@ def test_patients_of_one_decision_alone_teach_that_one(make_network: Callable[[]
     from training.image_teaching import _loss
 
     network = make_network()
-    scores = network(network_input())
+    shown = np.random.default_rng(0).integers(0, 255, (2, 3, 32, 32), dtype=np.uint8)
+    scores = network(network.as_input(shown))
     both = _loss(scores, [np.array([0, 1]), np.array([-1, -1])])
     both.backward()  # type: ignore[no-untyped-call]
     gradient = network.last.weight.grad
     assert gradient is not None and gradient[:2].abs().sum() > 0 and gradient[2:].abs().sum() == 0
-
-
-def network_input() -> Any:
-    from training.image_network import as_input
-
-    return as_input(np.random.default_rng(0).integers(0, 255, (2, 3, 32, 32), dtype=np.uint8))
 
 
 @pytest.fixture
