@@ -15,6 +15,7 @@ from annotation.cell_crops import cells_to_classify
 from annotation.models import Study
 from inference.cell_feature_jobs import Extractor, compute
 from inference.diagnosis import DiagnosisProblem
+from inference.diagnosis_looks import OWN
 from inference.models import CellFeatures
 from training.bundle import BundleError
 from training.models import Bundle, Kind
@@ -113,9 +114,15 @@ def _loaded(bundle: Bundle) -> "DiagnosisModel":
     if bundle.kind != Kind.MIL:
         raise DiagnosisProblem(f"The bundle {bundle.pk} is no MILLIE: it says nothing of single cells.")
     try:
-        return DiagnosisModel.load(bundle.folder)
+        model = DiagnosisModel.load(bundle.folder)
     except BundleError as problem:
         raise DiagnosisProblem(str(problem)) from problem
+    if model.colours != OWN:
+        raise DiagnosisProblem(
+            f"The bundle {bundle.pk} looks at cells in the colours of a reference; single cells are scored in their "
+            "own: use one of a round with colours=own."
+        )
+    return model
 
 
 def _first(scores: Values) -> Values:
