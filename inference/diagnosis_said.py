@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.decisions import NAMES, Decision
+from training.decisions import decided as said_place
 from training.models import Bundle
 
 
@@ -44,7 +45,7 @@ class Said:
 
 def decided(bundle: Bundle, decision: Decision, chances: NDArray[np.float64], threshold: float, chain: str) -> Said:
     """Of probabilities (K,): the first diagnosis is suspected from the threshold on, else the likeliest of the rest."""
-    place = 0 if chances[0] >= threshold else 1 + int(chances[1:].argmax())
+    place = said_place(chances.tolist(), threshold)
     return Said(
         decision.name,
         bundle.kind,

@@ -44,6 +44,11 @@ def parse_decisions(text: str) -> tuple[Decision, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def decided(chances: Sequence[float], threshold: float) -> int:
+    """Which of probabilities (K,) is said: the first from the threshold on, else the likeliest of the rest."""
+    return 0 if chances[0] >= threshold else max(range(1, len(chances)), key=chances.__getitem__)
+
+
 def offered() -> list[tuple[str, list[tuple[str, str]]]]:
     """All decisions, by the diagnosis whose probability they say: (its name, [(as parse_decisions reads it, what it is
     told from)])."""

@@ -18,6 +18,7 @@ from training.classification_metrics import (
     roc_curve,
     with_interval,
 )
+from training.decisions import decided
 
 Values = NDArray[np.float64]
 
@@ -81,7 +82,8 @@ def judge(
     """For JSON, of probabilities (n, K) and classes (n,) of patients, each by a model that had not seen it: auroc,
     auprc, precision, recall and f1 of the first class, brier and promised (what the probabilities add up to beside
     what is true: 1 is calibrated), each as {value, low, high}; with folds (n,) those of each, and curves. `names` are
-    the patients, for the table of each."""
+    the patients, for the table of each. Where there are more than two diagnoses, each of them against all others under
+    "classes", and under "confusion" how many patients of each (row) were said to have each (column)."""
     first, true = probabilities[:, 0], targets == 0
     patients = [str(number) for number in range(len(first))]
     estimates = binary_estimates(first, true, patients, threshold=threshold, draws=draws, seed=seed)
@@ -100,12 +102,31 @@ def judge(
     found["reliability"] = _reliability(first, true)
     if folds is not None:
         found["folds"] = [_fold(int(fold), first[folds == fold], true[folds == fold]) for fold in np.unique(folds)]
+    said = np.array([decided(chances, threshold) for chances in probabilities.tolist()], dtype=np.int64)
     if names:
         found["by_patient"] = [
-            {"patient": name, "truth": int(target), "probability": round(float(chance), 6)}
-            for name, target, chance in zip(names, targets, first, strict=True)
+            {"patient": name, "truth": int(target), "probability": round(float(chance), 6), "said": int(place)}
+            for name, target, chance, place in zip(names, targets, first, said, strict=True)
         ]
+    if probabilities.shape[1] > 2:
+        found |= _several(probabilities, targets, said, draws, seed)
+        for row, chances in zip(found.get("by_patient", ()), probabilities, strict=bool(names)):
+            row["probabilities"] = [round(float(chance), 6) for chance in chances]
     return found
+
+
+def _several(
+    probabilities: Values, targets: NDArray[np.int64], said: NDArray[np.int64], draws: int, seed: int
+) -> dict[str, Any]:
+    patients, count = [str(number) for number in range(len(targets))], probabilities.shape[1]
+    classes = []
+    for number in range(count):
+        own = binary_estimates(probabilities[:, number], targets == number, patients, draws=draws, seed=seed)
+        figures = {name: own[name].as_dict() for name in ("auroc", "auprc")}
+        classes.append({"class": number, "patients": int((targets == number).sum()), **figures})
+    table = np.zeros((count, count), dtype=int)
+    np.add.at(table, (targets, said), 1)
+    return {"classes": classes, "confusion": table.tolist()}
 
 
 def _fold(number: int, scores: Values, true: NDArray[np.bool_]) -> dict[str, Any]:

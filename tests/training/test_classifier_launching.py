@@ -177,7 +177,7 @@ def test_a_detector_and_a_classifier_are_trained_side_by_side_but_no_two_classif
         (["--label", "promyelocyte", "--set", "lr=1"], "There is no setting 'lr'"),
         (["--label", "promyelocyte", "--set", "folds=7"], "must be one of"),
         (["--label", "promyelocyte", "--set", "folds=10"], "needs 10"),
-        (["--label", "promyelocyte", "--trials", "5"], "searches for no settings"),
+        (["--label", "promyelocyte", "--trials", "501"], "number of search trials must"),
         (["--label", "promyelocyte", "--images", "reviewed"], "has no labelled cell"),
     ],
 )

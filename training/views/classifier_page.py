@@ -81,7 +81,7 @@ def classifier_context(round_: Round, wanted: str = "") -> dict[str, Any]:
         "curve_plots": [plot for plot in (_roc(each), _precision_recall(each), _reliability(each)) if plot],
         "calibration_error": each["reliability"]["error"],
         "representative": figures(each["representative"]) if "representative" in each else [],
-        "confusion": _confusion(head["confusion"]),
+        "confusion": confusion_table(head["confusion"]),
         "patients": [{**one, "patient": _patient_name(one["patient"])} for one in each["by_patient"]],
     }
 
@@ -147,8 +147,9 @@ def _reliability(each: Mapping[str, Any]) -> Plot | None:
     )
 
 
-def _confusion(stated: Mapping[str, Any]) -> dict[str, Any]:
-    """Rows are what people say, columns what the classifier says; `shade` 0 to SHADES by the share of the row."""
+def confusion_table(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Of {"names", "cells"}: rows are what is true, columns what a model says; `shade` 0 to SHADES by the share of
+    the row."""
     rows = []
     for number, (name, cells) in enumerate(zip(stated["names"], stated["cells"], strict=True)):
         total = sum(cells)
