@@ -70,7 +70,12 @@ def colours(study: Study, ids: Ids, by: str, viewer: int) -> Colours | None:
         scored = CellEvidence.objects.filter(shown_probabilities(viewer), decision=decisions[number]).order_by()
         hundredths = Cast(Round(F("probability") * 100.0), BigIntegerField())
         _put(codes, ids, scored.filter(cell__in=cells).annotate(number=hundredths).values("cell", "number"))
-        return Colours(codes, [{"name": first_of(decisions[number]), "colour": ""}], "Not scored", scale=True)
+        return Colours(
+            codes,
+            [{"name": f"{first_of(decisions[number])}, by each cell alone", "colour": ""}],
+            "Not scored",
+            scale=True,
+        )
     if by == "patient":
         known = list(Patient.objects.filter(study=study).order_by("code").values_list("pk", "code"))
         _put(codes, ids, cells.exclude(image__patient=None).values("pk", "image__patient"), [pk for pk, _ in known])

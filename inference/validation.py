@@ -120,7 +120,7 @@ def _by_cohort(decision: Decision, said: _Judged, threshold: float, draws: int) 
         own, words = places[name], name or "no cohort"
         missing = _missing(decision, [said.targets[place] for place in own])
         if missing:
-            left_out[words] = f"{len(own)} of the patients, none of whom has {missing}."
+            left_out[words] = f"{len(own)} patient{'' if len(own) == 1 else 's'}, none with {missing}."
         else:
             cohorts[words] = _figures(said, own, threshold, draws, SHOWN)
     return {"cohorts": cohorts, "cohorts_left_out": left_out}

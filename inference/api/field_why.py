@@ -26,7 +26,13 @@ class FieldWhyIn(serializers.Serializer[Any]):
     bundle = serializers.CharField(max_length=12)
     decision = serializers.CharField(max_length=200)
     columns = serializers.ChoiceField(RESOLUTIONS)
-    overlap = serializers.ChoiceField(BLOCKS)
+    overlap = serializers.FloatField()
+
+    def validate_overlap(self, value: float) -> float:
+        """1 and 1.0 are the same block."""
+        if value not in BLOCKS:
+            raise serializers.ValidationError(f"A block is {', '.join(f'{each:g}' for each in BLOCKS)} parts wide.")
+        return value
 
 
 def image_to_explain(user: Any, image_id: int) -> SmearImage:

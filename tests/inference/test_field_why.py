@@ -101,6 +101,7 @@ def test_the_api_tells_what_there_is(
     assert len(client.get(map_).json()["changes"]) == 2
     Cell.objects.filter(image=image)[0].delete()
     assert client.get(map_).json()["old"] is True
+    assert client.post(address, asked | {"overlap": 1}, content_type="application/json").status_code == 202
     for wrong in ({"columns": 9}, {"overlap": 7}, {"bundle": "c" * 12}, {"decision": "x"}):
         assert client.post(address, asked | wrong, content_type="application/json").status_code == 400
     page = client.get(reverse("field-why", args=[image.pk])).content.decode()

@@ -87,7 +87,7 @@ def test_figures_over_all_and_cohort_by_cohort(bundle: Bundle, elsewhere: Study,
     assert (each["patients"], each["positives"], each["taught_on"]) == (11, 6, 0)
     assert each["auroc"]["low"] < each["auroc"]["value"] < 1
     assert {name: own["auroc"]["value"] for name, own in each["cohorts"].items()} == {"Berlin": 1.0, "Dresden": 0.0}
-    assert each["cohorts_left_out"] == {"Oslo": "1 of the patients, none of whom has non-APL AML."}
+    assert each["cohorts_left_out"] == {"Oslo": "1 patient, none with non-APL AML."}
     assert found["left_out"] == {"APL vs healthy donor": "The study has no patient with cells who has healthy donor."}
     assert found["without"] == {"E11": NO_CELL}
     assert len(each["by_patient"]) == 11 and len(each["roc"]["x"]) > 2
