@@ -99,7 +99,7 @@ class FineTuning:
         aside = np.zeros(len(lesson.rows), bool) if parts is None else parts == 0
         start = self._start(lesson, ~aside)
         eye = deepcopy(self._eye)
-        model = _Model(eye, start, settings.dropout).to(self._device)
+        model = _Model(eye, start, settings.dropout).to(self._device).eval()
         for block in last_blocks(eye.body, settings.blocks):
             block.requires_grad_(True)
         learns = np.flatnonzero(~aside)
