@@ -113,6 +113,7 @@ def fit_on_features(
     tables = (cells.features, *cells.views[: settings.views])
     table = np.concatenate([each[rows] for each in tables])
     targets, groups = np.tile(targets, len(tables)), np.tile(groups, len(tables))
+    shape: dict[str, Any]
     if settings.learns == "head":
         shape = {"penalty": settings.penalty, "directions": settings.directions, "balance": settings.balance}
         return fit_head(table, targets, None, groups, seed=seed, classes=classes, **shape)
