@@ -11,14 +11,19 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation.models import Cell, CellReading, Patient, Reader, Reading, Study
-from inference import cell_evidence
+from inference import cell_evidence, millie_cells
 from inference.cell_evidence import AlreadyScoring, ask, decisions_kept, work
 from inference.diagnosis import DiagnosisProblem
 from inference.gallery_cells import described
 from inference.models import CellEvidence, EvidenceJob
 from tests.inference.gallery import cell, look, shown
 from tests.inference.millie import AML, HEALTHY, Toy, use_millie
+from tests.inference.test_diagnosis import later, taught, train
+from training.diagnosis_settings import MilSettings
+from training.mil import UNITS
 from training.models import Bundle, JobState
+
+__all__ = ["later", "taught", "train"]
 
 pytestmark = pytest.mark.django_db
 FIGURES = (0.5, 2.0, -1.0, 0.1)
@@ -163,3 +168,23 @@ def test_who_may_see_and_ask(
 
 def test_first_of_a_decision() -> None:
     assert cell_evidence.first_of("APL vs non-APL AML") == "APL"
+
+
+@pytest.mark.slow
+def test_a_trained_millie_scores_cells_and_has_a_space(
+    taught: Study, later: Study, train: Any, mean_colour: Any, no_broker: list[Any]
+) -> None:
+    bundle = train(taught, "mil", MilSettings(networks=2, draws=100))
+    Bundle.objects.filter(pk=bundle.pk).update(study=later, in_use=True)
+    bundle.refresh_from_db()
+    assert work(ask(later), lambda _: mean_colour)
+    patient = Cell.objects.filter(image__patient__code="C").order_by("x0")
+    red, blue = [CellEvidence.objects.get(cell=patient[place]).probability for place in (0, 3)]
+    assert red > 0.5 > blue
+    cells, table = millie_cells.space(later, bundle, AML.name, lambda _: mean_colour)
+    assert table.shape == (len(cells), 2 * UNITS) and cells == sorted(cells, key=lambda each: each.bytes)
+    place = {cell: row for row, cell in enumerate(cells)}
+    units = table[[place[each.pk] for each in patient]]
+    # Red cells lie nearer to each other than to the blue one.
+    away = np.linalg.norm(units[0] - units[1:], axis=1)
+    assert away[:2].max() < away[2]
