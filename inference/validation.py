@@ -17,7 +17,8 @@ from training.diagnosis_judging import judge
 from training.models import Bundle
 
 SHOWN = ("auroc", "auprc", "precision", "recall", "f1", "brier", "promised", "patients", "positives", "reliability")
-# What plots and the table of patients are made of, beside.
+# Of three or more diagnoses each against the others; and what plots and the table of patients are made of.
+_SEVERAL = ("classes", "confusion")
 _DRAWN = ("roc", "pr", "by_patient")
 
 
@@ -62,8 +63,10 @@ def validate(
         if missing:
             left_out[decision.name] = f"The study has no patient with cells who has {missing}."
             continue
-        decisions[decision.name] = _figures(said, range(len(said.codes)), threshold, draws, (*SHOWN, *_DRAWN)) | {
-            "classes": list(decision.classes),
+        decisions[decision.name] = _figures(
+            said, range(len(said.codes)), threshold, draws, (*SHOWN, *_SEVERAL, *_DRAWN)
+        ) | {
+            "diagnoses": list(decision.classes),
             "threshold": threshold,
             "taught_on": said.taught_on,
             **_by_cohort(decision, said, threshold, draws),
@@ -141,4 +144,4 @@ def _figures(said: _Judged, own: Sequence[int], threshold: float, draws: int, wa
         seed=0,
         names=[said.codes[place] for place in own],
     )
-    return {name: found[name] for name in wanted}
+    return {name: found[name] for name in wanted if name in found}

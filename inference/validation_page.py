@@ -6,12 +6,12 @@ from typing import Any
 
 from annotation.blind_reading import hidden_cells
 from annotation.models import Patient, Study
+from annotation.templatetags.humane import ago
 from inference.models import ValidationJob
 from inference.validation_jobs import judging_studies, last_of
-from training.decisions import NAMES
 from training.models import Bundle, JobState
 from training.views.classifier_page import Figure
-from training.views.diagnosis_curves import curve_plots
+from training.views.diagnosis_judged import judged_context
 
 FIGURES = {"auroc": "AUROC", "auprc": "AUPRC", "brier": "Brier score", "promised": "Promised to true"}
 
@@ -92,32 +92,21 @@ def _chosen(job: ValidationJob, decision: str, viewer: int) -> dict[str, Any]:
     decisions: Mapping[str, Any] = job.result["decisions"]
     name = decision if decision in decisions else next(iter(decisions))
     each = decisions[name]
-    first = NAMES[each["classes"][0]]
-    return {
+    by = f", asked for by {job.requested_by.get_username()}" if job.requested_by else ""
+    found = judged_context(each, each["diagnoses"], each["threshold"])
+    return found | {
         "shown": job,
         "decision": name,
-        "first": first,
-        "threshold": each["threshold"],
-        "plots": curve_plots(each, first),
-        "patients": _patients(job.study, each, viewer),
+        "heading": f"{job.study.name}: {name}",
+        "sentence": f"Judged {ago(job.finished_at or job.created_at)}{by}.",
+        "judged_patients": _patients(job.study, found["judged_patients"], viewer),
     }
 
 
-def _patients(study: Study, each: Mapping[str, Any], viewer: int) -> list[dict[str, Any]]:
-    """The most probable first; without those whose cells the viewer reads blind."""
+def _patients(study: Study, rows: Sequence[Mapping[str, Any]], viewer: int) -> list[dict[str, Any]]:
+    """Rows with the `id` of each patient who is still there; without those whose cells the viewer reads blind."""
     blind = set(
         Patient.objects.filter(study=study, images__cells__in=hidden_cells(viewer)).values_list("code", flat=True)
     )
     known = dict(Patient.objects.filter(study=study).values_list("code", "pk"))
-    return [
-        {
-            "code": one["patient"],
-            "id": known.get(one["patient"]),
-            "truth": NAMES[each["classes"][one["truth"]]],
-            "probability": one["probability"],
-            "suspected": one["probability"] >= each["threshold"],
-            "right": (one["probability"] >= each["threshold"]) == (one["truth"] == 0),
-        }
-        for one in sorted(each["by_patient"], key=lambda one: -one["probability"])
-        if one["patient"] not in blind
-    ]
+    return [{**row, "id": known.get(row["patient"])} for row in rows if row["patient"] not in blind]

@@ -19,6 +19,7 @@ from training.models import Bundle, JobState, Kind
 
 pytestmark = pytest.mark.django_db
 NAME = "APL vs non-APL AML"
+THREE = "APL vs non-APL AML vs healthy donor"
 CARD = {
     "study": "Charité pilot",
     "architecture": {
@@ -72,7 +73,9 @@ def judging(monkeypatch: pytest.MonkeyPatch, no_broker: list[Any]) -> dict[str, 
             other = Said(
                 "APL vs healthy donor", "ensemble", "e" * 12, apl, {"apl": apl, "healthy": 0}, "APL", 0.4, "all"
             )
-            told = Diagnosed(each.code, cells=1, images=1, said=[said, other])
+            parts = {"apl": apl, "non_apl_aml": 0.9 * (1 - apl), "healthy": 0.1 * (1 - apl)}
+            three = Said(THREE, "mil", "3" * 12, apl, parts, "APL", 0.4, "all")
+            told = Diagnosed(each.code, cells=1, images=1, said=[said, other, three])
             found.append(Diagnosed(each.code, reason=NO_CELL) if each.code == "E11" else told)
         return Pass(found, {"loading": 0.1}, ())
 
@@ -224,3 +227,18 @@ def test_patients_read_blind_are_left_out_of_the_list(
     CellReading.objects.create(reader=reader, cell=cell, place=0)
     text = client_of(reviewer).get(address).content.decode()
     assert ">E03<" not in text and ">E04<" in text
+
+
+def test_three_diagnoses_are_shown_each_against_the_others(
+    study: Study, elsewhere: Study, judging: dict[str, Any], reviewer: User, client_of: Callable[[User], Client]
+) -> None:
+    Membership.objects.create(study=elsewhere, user=reviewer, role=Role.REVIEWER)
+    elsewhere.patients.filter(code__in=("E01", "E03")).update(diagnosis=Diagnosis.HEALTHY)
+    stated = {"name": THREE, "classes": ["apl", "non_apl_aml", "healthy"], "threshold": 0.4}
+    card = CARD | {"architecture": {"decisions": [stated]}, "metrics": {}}
+    bundle = Bundle.objects.create(id="3" * 12, study=study, kind=Kind.MIL, card=card)
+    assert work(ask(bundle, elsewhere))
+    found = ValidationJob.objects.get().result["decisions"][THREE]
+    assert np.array(found["confusion"]).sum() == 11 and len(found["classes"]) == 3
+    text = client_of(reviewer).get(reverse("validation", args=[study.pk, bundle.pk])).content.decode()
+    assert "Each diagnosis against the others" in text and "What patients are taken for" in text
