@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import OneCycleLR
 
-from training.backbone import build_body, freeze_norms
+from training.backbone import build_body, freeze_norms, input_scale
 from training.cell_head import Head, HeadError, calibration, class_weights, parts_of
 from training.cell_network import Cells, NetworkLesson, Tell, Tensors, Wanted
 from training.classifier_settings import ClassifierSettings
@@ -76,19 +76,48 @@ def loudest(places: Tensor) -> Tensor:
     return torch.cat([torch.zeros_like(found), found], dim=1) if found.shape[1] == 1 else found
 
 
+class Front:
+    """A frozen body of which the finest map is looked at, that of the middle of a crop; of EfficientNets without what
+    comes after it. `weights` are in place of ImageNet's. Raises BackboneError, and RuntimeError for weights of another.
+    """
+
+    def __init__(self, backbone: str, weights: Mapping[str, Tensor] | None = None) -> None:
+        body = build_body(backbone, pretrained=weights is None)
+        blocks, stages = getattr(body, "blocks", None), getattr(body, "_stage_out_idx", None)
+        if isinstance(blocks, nn.Sequential) and isinstance(stages, dict):
+            body.blocks = blocks[: min(stages)]
+        freeze_norms(body)
+        fold_norms(body)
+        if weights is not None:
+            body.load_state_dict(weights)
+        self.backbone = backbone
+        self.body = body.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        scale, shift = input_scale(backbone)
+        self._scale, self._shift = np.array(scale, dtype=np.float32), np.array(shift, dtype=np.float32)
+
+    def map(self, crop: Image.Image) -> Tensor:
+        """(1, C, h, w) of a crop."""
+        edge = (SIDE - MIDDLE) // 2
+        whole = crop.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        pixels = np.asarray(whole.crop((edge, edge, edge + MIDDLE, edge + MIDDLE)), dtype=np.float32)
+        image = torch.from_numpy(pixels / self._scale - self._shift).permute(2, 0, 1)[None]
+        found: Tensor = self.body(image.contiguous(memory_format=torch.channels_last))[0]
+        return found
+
+
 class LocalNetwork:
     """As training/cell_network.py, CellNetwork has it. Its only map is how loudly each place speaks, so that gradients
     show the places that decided."""
 
-    def __init__(self, backbone: str, front: nn.Module, places: Places) -> None:
-        self._backbone, self._front, self._places = backbone, front, places
+    def __init__(self, front: Front, places: Places) -> None:
+        self._front, self._places = front, places
 
     @property
     def facts(self) -> dict[str, Any]:
-        return {"backbone": self._backbone, "side": SIDE, "middle": MIDDLE, "classes": self._places.classes}
+        return {"backbone": self._front.backbone, "side": SIDE, "middle": MIDDLE, "classes": self._places.classes}
 
     def to_tensors(self) -> dict[str, NDArray[np.float32]]:
-        parts = {"front": self._front, "places": self._places}
+        parts: dict[str, nn.Module] = {"front": self._front.body, "places": self._places}
         return {
             f"{part}.{name}": value.numpy().astype(np.float32)
             for part, module in parts.items()
@@ -103,7 +132,7 @@ class LocalNetwork:
 
     def maps(self, crop: Image.Image) -> list[Tensor]:
         """One map (1, K', h, w) of the whole crop, around whose middle nothing speaks."""
-        places = self._places(fine_map(self._front, crop))
+        places = self._places(self._front.map(crop))
         side = round(places.shape[-1] * SIDE / MIDDLE)
         before = (side - places.shape[-1]) // 2
         after = side - places.shape[-1] - before
@@ -120,34 +149,10 @@ def load(facts: Mapping[str, Any], tensors: Tensors) -> LocalNetwork:
     """Raises KeyError, ValueError or RuntimeError where they do not fit together."""
     if (facts["side"], facts["middle"]) != (SIDE, MIDDLE):
         raise ValueError(f"its crops are seen at {facts['side']} px, of which {facts['middle']} are looked at")
-    front = front_of(str(facts["backbone"]), _below(tensors, "front."))
+    front = Front(str(facts["backbone"]), _below(tensors, "front."))
     places = Places(len(tensors["places.scale.running_mean"]), int(facts["classes"]))
     places.load_state_dict(_below(tensors, "places."))
-    return LocalNetwork(str(facts["backbone"]), front, places.eval().requires_grad_(False))
-
-
-def front_of(backbone: str, weights: Mapping[str, Tensor] | None = None) -> nn.Module:
-    """A frozen body whose first map is its finest; of EfficientNets without what comes after it. `weights` are in place
-    of ImageNet's. Raises BackboneError, and RuntimeError for weights of another."""
-    body = build_body(backbone, pretrained=weights is None)
-    blocks, stages = getattr(body, "blocks", None), getattr(body, "_stage_out_idx", None)
-    if isinstance(blocks, nn.Sequential) and isinstance(stages, dict):
-        body.blocks = blocks[: min(stages)]
-    freeze_norms(body)
-    fold_norms(body)
-    if weights is not None:
-        body.load_state_dict(weights)
-    return body.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-
-
-def fine_map(front: nn.Module, crop: Image.Image) -> Tensor:
-    """(1, C, h, w) of the middle of a crop."""
-    edge = (SIDE - MIDDLE) // 2
-    whole = crop.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-    pixels = np.asarray(whole.crop((edge, edge, edge + MIDDLE, edge + MIDDLE)), dtype=np.float32)
-    image = torch.from_numpy(pixels / 127.5 - 1).permute(2, 0, 1)[None]
-    found: Tensor = front(image.contiguous(memory_format=torch.channels_last))[0]
-    return found
+    return LocalNetwork(front, places.eval().requires_grad_(False))
 
 
 def teacher(settings: ClassifierSettings, cells: Cells, tell: Tell, wanted: Wanted) -> "LocalTeacher":
@@ -159,7 +164,7 @@ class LocalTeacher:
 
     def __init__(self, settings: ClassifierSettings, cells: Cells, tell: Tell, wanted: Wanted) -> None:
         self._settings, self._cells, self._tell, self._wanted = settings, cells, tell, wanted
-        self._front = front_of(settings.backbone)
+        self._front = Front(settings.backbone)
         # By view (0: the crop itself) and row.
         self._seen: dict[tuple[int, int], Tensor] = {}
 
@@ -175,7 +180,7 @@ class LocalTeacher:
             torch.manual_seed(lesson.seed)
             places = Places(self._see(int(lesson.rows[0]), 0).shape[0], lesson.classes)
             self._learn(places, lesson, np.flatnonzero(~aside))
-        network = LocalNetwork(self._settings.backbone, self._front, places.eval().requires_grad_(False))
+        network = LocalNetwork(self._front, places.eval().requires_grad_(False))
         with torch.inference_mode():
             found = [loudest(places(self._see(int(row), 0)[None].float())) for row in lesson.rows[aside]]
         scores = torch.cat(found).numpy() if found else np.zeros((0, lesson.classes))
@@ -198,7 +203,7 @@ class LocalTeacher:
                 raise Stopped
             crop = self._cells.view(row, view) if view else self._cells.crop(row)
             with torch.inference_mode():
-                self._seen[row, view] = fine_map(self._front, crop)[0].half().contiguous()
+                self._seen[row, view] = self._front.map(crop)[0].half().contiguous()
         return self._seen[row, view]
 
     def _learn(self, places: Places, lesson: NetworkLesson, learns: NDArray[np.int64]) -> None:

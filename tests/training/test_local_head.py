@@ -95,7 +95,7 @@ def test_a_mark_is_found_anywhere_and_so_is_its_place() -> None:
 
 
 def test_the_front_is_the_body_up_to_its_finest_map() -> None:
-    whole, front = FeatureExtractor().body, local_head.front_of("efficientnet_lite0")
+    whole, front = FeatureExtractor().body, local_head.Front("efficientnet_lite0").body
     image = torch.linspace(-1, 1, 3 * 64 * 64).view(1, 3, 64, 64)
     with torch.inference_mode():
         (found,) = front(image)
