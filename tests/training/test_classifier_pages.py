@@ -163,7 +163,7 @@ def test_an_admin_chooses_what_learns_and_the_page_says_it(
         "units": 64,
     }
     page = client.get(reverse("round", args=[made.pk])).content.decode()
-    assert "1 last block of efficientnet_lite2 and 1 layer of 64 units with 50% dropout, on the crops" in page
+    assert "the last block of efficientnet_lite2 and 1 layer of 64 units with 50% dropout, on the crops" in page
     assert ">penalty<" not in page and ">blocks<" in page
     # What a round left when it was killed is gone on with.
     assert not made.has_checkpoint
@@ -171,7 +171,7 @@ def test_an_admin_chooses_what_learns_and_the_page_says_it(
     (made.folder / "out" / "taught-0" / "1-0.npy").touch()
     assert made.has_checkpoint
     sentences = {
-        "head": "A linear head on the features of efficientnet_lite2, which stays as it is.",
+        "head": "a linear head on the features of efficientnet_lite2, which stays as it is.",
         "layers": "2 layers of 64 units with 50% dropout on the features",
         "local": "what small things lie anywhere in a cell",
     }
@@ -275,7 +275,8 @@ def test_the_api_launches_lists_and_tells_the_kind(
         return client.post(address, {"kind": "classifier", **asked}, content_type="application/json")
 
     assert post(label="unicorn").json()["detail"].endswith("has no label 'unicorn'.")
-    assert post(label="promyelocyte", trials=3).status_code == 400
+    # A network that sees crops is not searched for.
+    assert post(label="promyelocyte", trials=3, settings={"learns": "finetune"}).status_code == 400
     assert post(label="lymphocyte").status_code == 409
     made = post(label="promyelocytes", settings={"folds": 2})
     assert made.status_code == 201

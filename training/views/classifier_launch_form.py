@@ -24,14 +24,15 @@ class ClassifierLaunchForm(RoundForm):
     learns = forms.ChoiceField(
         label="What learns",
         choices=[
-            ("head", "A head on stored features: seconds"),
-            ("layers", "Layers on stored features: a minute"),
-            ("local", "Small things in a cell (Auer rods): minutes"),
-            ("finetune", "The backbone too, on crops: hours"),
+            ("head", "A head: seconds"),
+            ("layers", "Layers: a minute"),
+            ("local", "Small things: minutes"),
+            ("finetune", "The backbone: hours"),
         ],
         initial="head",
         required=False,
-        help_text="Where a head does not suffice. On a GPU hours are minutes.",
+        help_text="A head or layers on stored features; a network that finds small things in a cell, as Auer rods; or "
+        "the backbone itself, on the crops, which a GPU makes much faster.",
     )
     backbone = forms.ChoiceField(
         label="Backbone",

@@ -14,18 +14,18 @@ def how_learned(round_: Round) -> str:
         return f"{_layers(settings)} on the features of {backbone}, which stays as it is."
     if learns == "local":
         return (
-            f"A small convolution on the finest map of {backbone}: what small things lie anywhere in a cell. "
+            f"a small convolution on the finest map of {backbone}: what small things lie anywhere in a cell. "
             "Its bundle sees crops by itself."
         )
     if learns == "finetune":
         blocks = settings.get("blocks", 0)
-        tuned = f"{_counted(blocks, 'last block')} of {backbone} and " if blocks else ""
+        tuned = f"the {_last(blocks)} of {backbone} and " if blocks else ""
         passes = _counted(settings.get("epochs", 0), "pass", "passes")
         return (
             f"{tuned}{_layers(settings)}, on the crops, in up to {passes}, always in other views. "
             "Its bundle sees crops by itself."
         )
-    return f"A linear head on the features of {backbone}, which stays as it is."
+    return f"a linear head on the features of {backbone}, which stays as it is."
 
 
 def _layers(settings: Mapping[str, Any]) -> str:
@@ -35,3 +35,7 @@ def _layers(settings: Mapping[str, Any]) -> str:
 
 def _counted(count: int, noun: str, many: str = "") -> str:
     return f"{count} {noun if count == 1 else many or noun + 's'}"
+
+
+def _last(blocks: int) -> str:
+    return "last block" if blocks == 1 else f"last {blocks} blocks"
