@@ -1,6 +1,7 @@
 """One round of a model that diagnoses by cells, from a snapshot to its bundle: features, chains, judgement. Free of
 Django."""
 
+import contextlib
 import resource
 import sys
 import time
@@ -25,6 +26,7 @@ from training.diagnosis_settings import CellsSettings, EnsembleSettings, MilSett
 from training.diagnosis_teachers import EnsembleStep, EnsembleTeacher, MilTeacher
 from training.judged import NAME as JUDGED
 from training.judged_chances import write_judged_chances
+from training.kept_readers import KeptReaders
 from training.snapshot import Snapshot
 
 Tell = Callable[[dict[str, Any]], None]
@@ -40,6 +42,7 @@ def carry_out(
     *,
     known: Path | None = None,
     views: Path | None = None,
+    readers: Path | None = None,
     trials: int = 0,
     tell: Tell = lambda event: None,
     wanted: Callable[[], bool] = lambda: True,
@@ -47,9 +50,10 @@ def carry_out(
     """Teach and judge, and write OUT/bundle: {"bundle", "seconds", "folds", "peak_memory"}, and "searched" where
     `trials` looked for settings first, for each fold among the patients that teach it.
 
-    `known` and `views`: files of features that need not be computed, of cells and of their views. The same inputs give
-    the same bytes. Raises DecisionError where nothing can be learned and judged, SearchError where nothing can be
-    searched, Stopped where it is no longer `wanted`.
+    `known` and `views`: files of features that need not be computed, of cells and of their views; `readers`: one of
+    cell classifiers that need not be taught again, which is written too. The same inputs give the same bytes. Raises
+    DecisionError where nothing can be learned and judged, SearchError where nothing can be searched, Stopped where it
+    is no longer `wanted`.
     """
     begun = time.monotonic()
     lesson = diagnosis_lesson(snapshot.manifest, parse_decisions(settings.decisions), settings.folds)
@@ -61,7 +65,11 @@ def carry_out(
         snapshot, lesson, settings, extractor, stored, out, views or out / VIEWS, tell, wanted
     )
     needs_labels = kind == "ensemble"
-    read = read_patients(lesson, features, needs_labels=needs_labels, seed=seed, views=shown)
+    kept = KeptReaders(readers, lesson, features, seed)
+    read = read_patients(lesson, features, needs_labels=needs_labels, seed=seed, views=shown, keep=kept)
+    with contextlib.suppress(OSError):
+        # The next round teaches them again.
+        kept.save()
     searched = None
     if trials:
         # Imported late: a round without a search needs no Optuna.

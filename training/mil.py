@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.cell_head import main_directions
+
 Features = NDArray[np.float32]
 Values = NDArray[np.float64]
 
@@ -174,10 +176,9 @@ def _directions(cells: Features) -> tuple[Features, Features]:
     """Mean (C,) and main directions (C, D) of cells, which bring them to one spread."""
     mean = cells.mean(axis=0)
     centred = cells - mean
-    values, vectors = np.linalg.eigh((centred.T @ centred / len(cells)).astype(np.float64))
-    kept = vectors[:, np.argsort(-values)[: min(DIRECTIONS, len(cells))]]
-    turn = kept * (_SPREAD / np.sqrt(max(values.sum(), 1e-12)))
-    return mean, turn.astype(np.float32)
+    variance = float(np.square(centred, dtype=np.float64).sum() / len(cells))
+    turn = main_directions(centred, DIRECTIONS) * np.float32(_SPREAD / np.sqrt(max(variance, 1e-12)))
+    return mean, turn
 
 
 def _turned(cells: Features, mean: Features, turn: Features) -> Features:

@@ -37,6 +37,8 @@ KNOWN = "known.npz"
 # Of a study, beside the folders of rounds: what its classifiers' rounds saw of crops in other stains.
 SEEN_VIEWS = "views-{}.npz"
 DIAGNOSIS_VIEWS = "diagnosis-views-{}.npz"
+# The same, of the cell classifiers that its rounds that diagnose taught last.
+READERS = "readers-{}.npz"
 # Between two looks at the process and two beats of the row.
 TICK_SECONDS = 1.0
 # A worker that stops has little time before it is killed.
@@ -74,6 +76,7 @@ def _diagnosis_command(round_: Round) -> list[str]:
     command += ["--kind", round_.kind, "--settings", str(round_.folder / "settings.json")]
     command += ["--seed", str(round_.seed), "--end-with-parent"]
     command += ["--views", str(diagnosis_views(round_.study_id))]
+    command += ["--readers", str(round_.folder.with_name(READERS.format(round_.study_id)))]
     return command + ["--features", str(round_.folder / KNOWN), *_trials_of(round_)]
 
 

@@ -60,6 +60,7 @@ def _planned(options: argparse.Namespace, snapshot: Snapshot, extractor: Open) -
                 options.out,
                 known=options.features,
                 views=options.views,
+                readers=options.readers,
                 trials=options.trials,
                 tell=tell,
                 wanted=wanted,
@@ -102,8 +103,9 @@ def _parser() -> argparse.ArgumentParser:
         "--views", type=Path, metavar="FILE", help="features of views, for this round and the next (.npz)"
     )
     parser.add_argument(
-        "--trials", type=int, default=0, metavar="N", help="search for settings first (inner_search.py)"
+        "--readers", type=Path, metavar="FILE", help="cell classifiers, for this round and the next (.npz)"
     )
+    parser.add_argument("--trials", type=int, default=0, metavar="N", help="search for settings first")
     return parser
 
 
