@@ -267,7 +267,7 @@ def test_each_fold_shows_its_own_search(nested: Round, annotator: User, admin: U
     fold = client_of(annotator).get(f"{address}?scope=0").content.decode()
     assert "Best settings: without fold 0" in fold and "0.920" in fold and "Importance of each setting" not in fold
     plots = {plot.title: plot for plot in setting_plots(nested.search.trials, searched_of(nested))}
-    assert [tick.text for tick in plots["Pooling"].x_ticks] == ["cells", "mean"]
+    assert [tick.text for tick in plots["Pooling"].x_ticks] == ["cel.", "mean"]
     # The way into the next round: fields of the form's own, the others as lines.
     form = client_of(admin).get(f"{reverse('rounds', args=[nested.study_id])}?kind=mil&settings_from={nested.pk}")
     fields = form.context["form"]

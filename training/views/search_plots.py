@@ -76,7 +76,7 @@ def setting_plots(trials: Sequence[dict[str, Any]], searched: Searched = DETECTO
         least, most = _range(told, pad=0.12 if words else 0.06)
         x, y = scales((least, most), (low, high), width, height - SMALL_BOTTOM)
         if words:
-            x_ticks = [Tick(x(number), word) for number, word in enumerate(words)]
+            x_ticks = [Tick(x(number), _abbreviated(word)) for number, word in enumerate(words)]
         elif log:
             x_ticks = _decades(least, most, x)
         else:
@@ -104,6 +104,11 @@ def setting_plots(trials: Sequence[dict[str, Any]], searched: Searched = DETECTO
 
 def _has_place(value: Any, log: bool) -> bool:
     return value is not None and not (log and value <= 0)
+
+
+def _abbreviated(word: str) -> str:
+    """As a small plot has room for; the mark's title says it whole."""
+    return word if len(word) <= 4 else f"{word[:3]}."
 
 
 def _said(value: Any) -> str:
