@@ -1,6 +1,7 @@
 """Launching a round, and resuming one: the page, the API and the command line all come through here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -11,12 +12,12 @@ from training.beside_previous import changes_since_previous
 from training.classifier_folds import FoldsError
 from training.classifier_freeze import freeze_labelled
 from training.classifier_lesson import lesson_of
-from training.classifier_settings import resolve_classifier_settings
+from training.classifier_settings import ClassifierSettings, resolve_classifier_settings
 from training.classifier_target import Target
 from training.decisions import DecisionError, parse_decisions
 from training.diagnosis_freeze import freeze_patients
 from training.diagnosis_lesson import diagnosis_lesson
-from training.diagnosis_settings import resolve_diagnosis_settings
+from training.diagnosis_settings import DiagnosisSettings, resolve_diagnosis_settings
 from training.freeze import FrozenSnapshot, RoundRefused, freeze
 from training.image_freeze import freeze_images
 from training.image_lesson import image_lesson
@@ -26,7 +27,7 @@ from training.parent_choice import AUTO, choose_parent
 from training.search_space import check_trials
 from training.selection import Selection
 from training.settings import resolve_settings
-from training.unchanged import refuse_unchanged, refuse_unchanged_classifier, refuse_unchanged_diagnosis
+from training.unchanged import refuse_unchanged, refuse_unchanged_lesson
 
 
 def launch(
@@ -103,36 +104,18 @@ def launch_classifier(
     """Freeze the study's labelled cells, or those of the patients and states selected, and queue a round that tells
     the target apart. Arguments and errors as those of launch."""
     resolved = resolve_classifier_settings(settings or {})
-    check_inner_trials(trials, resolved)
-    chosen_images = selection or Selection()
-    Round.bury_dead()
-    _refuse_beside_live(study, Kind.CLASSIFIER)
-    frozen = freeze_labelled(study, target, chosen_images)
-    try:
-        lesson_of(frozen.manifest, target, resolved.folds)
-    except FoldsError as error:
-        raise RoundRefused(str(error)) from error
-    try:
-        with transaction.atomic():
-            _one_at_a_time(study, Kind.CLASSIFIER)
-            if not again:
-                refuse_unchanged_classifier(study, target, frozen, resolved, seed=seed, trials=trials)
-            return _begin(
-                study,
-                frozen,
-                at_once,
-                kind=Kind.CLASSIFIER,
-                target=target.as_json(),
-                data_changes=changes_since_previous(study, frozen, Kind.CLASSIFIER, target.as_json()),
-                requested_by=user,
-                settings=resolved.as_dict(),
-                seed=seed,
-                trials=trials,
-                selection=chosen_images.as_json(),
-                log=f"Learns from {learned_cells(chosen_images)}.\n",
-            )
-    except IntegrityError as error:
-        raise RoundRefused("Another round of this study has just been launched.") from error
+    chosen = selection or Selection()
+    asked = _Asked(user, seed, chosen, trials, again, at_once)
+    return _launched(
+        study,
+        Kind.CLASSIFIER,
+        asked,
+        resolved,
+        lambda: freeze_labelled(study, target, chosen),
+        lambda manifest: lesson_of(manifest, target, resolved.folds),
+        target=target.as_json(),
+        log=f"Learns from {learned_cells(chosen)}.\n",
+    )
 
 
 def launch_diagnosis(
@@ -150,35 +133,73 @@ def launch_diagnosis(
     """Freeze what the study's patients, or those selected, have of what a kind that diagnoses looks at, and queue its
     round; it decides what the study does unless the settings say otherwise. Arguments and errors as those of launch."""
     resolved = resolve_diagnosis_settings(kind, {"decisions": study.decisions, **(settings or {})})
-    check_inner_trials(trials, resolved)
-    chosen_images = selection or Selection()
+    chosen = selection or Selection()
+    asked = _Asked(user, seed, chosen, trials, again, at_once)
+    decisions = parse_decisions(resolved.decisions)
+    of_images = kind == Kind.IMAGE
+    whose = "all patients" if chosen == Selection() else chosen.words
+    return _launched(
+        study,
+        kind,
+        asked,
+        resolved,
+        lambda: (freeze_images if of_images else freeze_patients)(study, chosen),
+        lambda manifest: (image_lesson if of_images else diagnosis_lesson)(manifest, decisions, resolved.folds),
+        log=f"Learns from the {'images' if of_images else 'cells'} of {whose}.\n",
+    )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What may be asked of a round of any kind, as launch has it."""
+
+    user: Any
+    seed: int
+    selection: Selection
+    trials: int
+    again: bool
+    at_once: bool
+
+
+def _launched(
+    study: Study,
+    kind: Kind,
+    asked: _Asked,
+    settings: ClassifierSettings | DiagnosisSettings,
+    frozen_by: Callable[[], FrozenSnapshot],
+    check: Callable[[dict[str, Any]], object],
+    *,
+    target: Mapping[str, Any] | None = None,
+    log: str,
+) -> Round:
+    """A round of what is not a detector. `check` raises where a manifest teaches nothing that can be judged."""
+    check_inner_trials(asked.trials, settings)
     Round.bury_dead()
     _refuse_beside_live(study, kind)
-    frozen = (freeze_images if kind == Kind.IMAGE else freeze_patients)(study, chosen_images)
+    # Not within the transaction below: people would wait until the files are written too.
+    frozen = frozen_by()
     try:
-        (image_lesson if kind == Kind.IMAGE else diagnosis_lesson)(
-            frozen.manifest, parse_decisions(resolved.decisions), resolved.folds
-        )
-    except DecisionError as error:
+        check(frozen.manifest)
+    except (FoldsError, DecisionError) as error:
         raise RoundRefused(str(error)) from error
+    told = dict(target or {})
+    same = {"settings": settings.as_dict(), "seed": asked.seed, "trials": asked.trials}
     try:
         with transaction.atomic():
             _one_at_a_time(study, kind)
-            if not again:
-                refuse_unchanged_diagnosis(study, kind, frozen, resolved, seed=seed, trials=trials)
+            if not asked.again:
+                refuse_unchanged_lesson(study, kind, told, frozen, same)
             return _begin(
                 study,
                 frozen,
-                at_once,
+                asked.at_once,
                 kind=kind,
-                data_changes=changes_since_previous(study, frozen, kind),
-                requested_by=user,
-                settings=resolved.as_dict(),
-                seed=seed,
-                trials=trials,
-                selection=chosen_images.as_json(),
-                log=f"Learns from the {'images' if kind == Kind.IMAGE else 'cells'} of "
-                f"{'all patients' if chosen_images == Selection() else chosen_images.words}.\n",
+                target=told,
+                data_changes=changes_since_previous(study, frozen, kind, told),
+                requested_by=asked.user,
+                selection=asked.selection.as_json(),
+                log=log,
+                **same,
             )
     except IntegrityError as error:
         raise RoundRefused("Another round of this study has just been launched.") from error

@@ -1,11 +1,11 @@
 """Whether a round would only train again what an earlier one has trained: said instead, unless it is wanted."""
 
-from django.db.models import Q, QuerySet
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Q
 
 from annotation.models import Study
-from training.classifier_settings import ClassifierSettings
-from training.classifier_target import Target
-from training.diagnosis_settings import DiagnosisSettings
 from training.freeze import FrozenSnapshot, RoundRefused
 from training.models import Bundle, JobState, Kind, Round
 from training.settings import DetectorSettings
@@ -54,27 +54,14 @@ def refuse_unchanged(
             raise RoundUnchanged(earlier, only_labels=earlier.snapshot != frozen.hash)
 
 
-def refuse_unchanged_classifier(
-    study: Study, target: Target, frozen: FrozenSnapshot, settings: ClassifierSettings, *, seed: int, trials: int
+def refuse_unchanged_lesson(
+    study: Study, kind: Kind, target: Mapping[str, Any], frozen: FrozenSnapshot, same: Mapping[str, Any]
 ) -> None:
-    """Raise RoundUnchanged where a round that succeeded learned the same target from the same crops and labels, with
-    the same settings, seed and trials."""
-    same = Round.objects.filter(
-        study=study, kind=Kind.CLASSIFIER, state=JobState.SUCCEEDED, target=target.as_json(), lesson=frozen.lesson
+    """Raise RoundUnchanged where a round of a classifier's or a diagnosis's kind that succeeded learned the same target
+    from the same lesson, with the same fields: `same` holds its settings, seed and trials."""
+    alike = Round.objects.filter(
+        study=study, kind=kind, state=JobState.SUCCEEDED, target=dict(target), lesson=frozen.lesson, **same
     )
-    _refuse_same(same.filter(settings=settings.as_dict(), seed=seed, trials=trials))
-
-
-def refuse_unchanged_diagnosis(
-    study: Study, kind: Kind, frozen: FrozenSnapshot, settings: DiagnosisSettings, *, seed: int, trials: int
-) -> None:
-    """Raise RoundUnchanged where a round of the kind that succeeded learned from the same cells, labels and diagnoses,
-    with the same settings, seed and trials."""
-    same = Round.objects.filter(study=study, kind=kind, state=JobState.SUCCEEDED, lesson=frozen.lesson)
-    _refuse_same(same.filter(settings=settings.as_dict(), seed=seed, trials=trials))
-
-
-def _refuse_same(same: QuerySet[Round]) -> None:
-    earlier = same.defer("log", "curve").order_by("-number").first()
+    earlier = alike.defer("log", "curve").order_by("-number").first()
     if earlier is not None:
         raise RoundUnchanged(earlier)
