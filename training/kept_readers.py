@@ -82,7 +82,7 @@ def _key_of(lesson: DiagnosisLesson, features: NDArray[np.float32], seed: int) -
     arrays += [] if classes is None else [classes.targets, classes.auer]
     return content_hash(
         {
-            "taught_by": [hashlib.sha256(Path(each.__file__).read_bytes()).hexdigest() for each in _TAUGHT_BY],
+            "taught_by": [hashlib.sha256(Path(str(each.__file__)).read_bytes()).hexdigest() for each in _TAUGHT_BY],
             "seed": seed,
             "patients": [lesson.patients[number] for number in lesson.patient.tolist()],
             "types": None if classes is None else _types(lesson),
