@@ -4,7 +4,8 @@ import torch
 from PIL import Image
 
 from annotation.crop import CROP
-from training.backbone import BackboneError, build_body, input_scale
+from training import backbone
+from training.backbone import BackboneError, build_body, freeze_norms, input_scale, last_blocks
 from training.cell_features import FeatureExtractor, _Middle, _mixing
 
 
@@ -103,3 +104,32 @@ def test_the_backbone_of_the_paper_sees_crops_in_the_light_it_was_trained_on(ext
     assert vgg.name == "vgg11/3" and extractor.name == "efficientnet_lite0/2"
     found = vgg.extract([white.resize((64, 64))])
     assert found.shape == (1, vgg.width) and np.isfinite(found).all()
+
+
+def test_the_papers_xception_sees_299_px_and_says_where_its_weights_are_missing(monkeypatch):
+    body = build_body("legacy_xception", pretrained=False)
+    freeze_norms(body)
+    # Its weights as a bundle would hold them.
+    eye = FeatureExtractor("legacy_xception", body.state_dict())
+    crop = Image.fromarray(np.full((CROP, CROP, 3), 200, dtype=np.uint8))
+    maps = eye.maps(crop)
+    assert eye.as_input(crop).shape == (1, 3, 299, 299) and [each.shape[1] for each in maps] == [256, 728, 2048]
+    assert eye.pooled(maps).shape == (eye.width,) and eye.name.startswith("legacy_xception/")
+    # The last that has weights of its own is the last convolution, the last but two the last block.
+    assert [len(list(block.parameters())) > 0 for block in last_blocks(body, 3)] == [True] * 3
+    assert len(last_blocks(body, 99)) > 10 and last_blocks(body, 0) == []
+    made = backbone.timm.create_model
+
+    def offline(*given, **more):
+        if more.get("pretrained"):
+            raise OSError("<urlopen error Name or service not known>\nmore")
+        return made(*given, **more)
+
+    monkeypatch.setattr(backbone.timm, "create_model", offline)
+    with pytest.raises(BackboneError) as refused:
+        FeatureExtractor("legacy_xception")
+    assert str(refused.value) == (
+        "The ImageNet weights of the backbone 'legacy_xception' are not on this machine, and could not be fetched "
+        "(urlopen error Name or service not known): connect it for once, or choose efficientnet_lite0 or "
+        "efficientnet_lite2, whose weights come with the program."
+    )
