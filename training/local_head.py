@@ -9,6 +9,7 @@ Tried on synthetic cells (21 Nov 2026), judged by 40 patients of a seed of their
 as it is, but without views, 0.939; a soft maximum of all places in place of the five loudest 0.926; without norms
 between the layers nothing in 340 steps. Of 1,520 cells: without those norms 0.958, as it is 0.969, with a second layer
 of 3 x 3 0.964, with one view of each cell 0.977; half as many steps again, or maps turned and averaged, gained nothing.
+As a round teaches it, with two views and an eighth of the patients set aside to calibrate, 0.967.
 """
 
 import math
