@@ -13,7 +13,6 @@ from inference.cell_feature_jobs import Extractor, default_extractor
 from inference.diagnosis import Diagnosed, DiagnosisProblem, diagnose_patients, known_diagnoses
 from training.classification_metrics import DRAWS
 from training.decisions import NAMES, Decision
-from training.diagnosis_judging import judge
 from training.models import Bundle
 
 SHOWN = ("auroc", "auprc", "precision", "recall", "f1", "brier", "promised", "patients", "positives", "reliability")
@@ -135,6 +134,9 @@ def _missing(decision: Decision, targets: Sequence[int]) -> str:
 
 
 def _figures(said: _Judged, own: Sequence[int], threshold: float, draws: int, wanted: Sequence[str]) -> dict[str, Any]:
+    # Imported here: what calibrates scores takes the web process a while to load.
+    from training.diagnosis_judging import judge
+
     found = judge(
         np.array([said.rows[place] for place in own]),
         np.array([said.targets[place] for place in own]),
