@@ -2,7 +2,11 @@
 two thirds of them and judged on the third that an inner split holds out.
 
 Run: python -m tests.benchmarks.fine_tuning [--epochs 4] [--features FILE.npy] [--views FILE.npy]
-The files are those of tests/benchmarks/apl_cells.py. No patient who judges that benchmark is looked at.
+The files are those of tests/benchmarks/apl_cells.py. No patient who judges fold 0 of that benchmark is looked at.
+
+22 Nov 2026, one inner third (720 cells of 18 patients judge 1,547), AUROC of promyelocytes and of blasts: a head 0.921
+and 0.972, a layer of 128 units 0.923 and 0.969, fine-tuning in two passes 0.916 and 0.960, in 280 s of a processor
+against 2 and 4. It had a fifth fewer patients to learn from, as these choose the pass; more passes were not tried.
 """
 
 import argparse
