@@ -14,8 +14,8 @@ class Judgement(models.Model):
     """
 
     round = models.OneToOneField(Round, on_delete=models.CASCADE, related_name="judgement", primary_key=True)
-    # The JSON list of judged.json, gzipped: of images (training/judged.py; a third of a megabyte for 100 fields), or of cells or
-    # patients (training/judged_chances.py).
+    # The JSON list of judged.json, gzipped: of images (training/judged.py; a third of a megabyte for 100 fields), or of
+    # cells or patients (training/judged_chances.py).
     content = models.BinaryField()
 
     def __str__(self) -> str:
