@@ -10,7 +10,6 @@ and the one-layer page draw within that frame.
 """
 
 import asyncio
-import shutil
 import statistics
 import sys
 import time
@@ -115,11 +114,12 @@ def _resident(pid: int) -> float:
 @asynccontextmanager
 async def chromium(cookie: dict[str, str]) -> AsyncIterator[Chromium]:
     # Imports Django's models: only once it is set up.
-    from tests.browser.conftest import CHROMIUM_NAMES, FLAGS
+    from config.chromium import WHOLE, find_chromium
+    from tests.browser.conftest import FLAGS
 
-    found = next((path for path in map(shutil.which, CHROMIUM_NAMES) if path), None)
+    found = find_chromium(WHOLE)
     if found is None:
-        sys.exit(f"No Chromium on this machine: none of {', '.join(CHROMIUM_NAMES)} is on the path.")
+        sys.exit(f"No Chromium on this machine: none of {', '.join(WHOLE)} is on the path.")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=found, args=FLAGS)
         try:

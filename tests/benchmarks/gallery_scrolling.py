@@ -8,7 +8,6 @@ Every image of the study is the same synthetic field under another name: as hard
 
 import argparse
 import os
-import shutil
 import statistics
 import sys
 import time
@@ -97,9 +96,10 @@ def main() -> None:
         from annotation.models import Membership
         from annotation.scheme import study_named
         from annotation.store import ImageStore
+        from config.chromium import WHOLE, find_chromium
         from tests.benchmarks.editor_study import draw_field
         from tests.benchmarks.gallery_study import fill
-        from tests.browser.conftest import CHROMIUM_NAMES, FLAGS
+        from tests.browser.conftest import FLAGS
         from tests.browser.signed_in import cookie_of
 
         study = study_named("gallery", synthetic=True)
@@ -112,9 +112,9 @@ def main() -> None:
             named = store.pixels(sha256)
             named.parent.mkdir(parents=True, exist_ok=True)
             os.link(drawn, named)
-        found = next((path for path in map(shutil.which, CHROMIUM_NAMES) if path), None)
+        found = find_chromium(WHOLE)
         if found is None:
-            sys.exit(f"No Chromium on this machine: none of {', '.join(CHROMIUM_NAMES)} is on the path.")
+            sys.exit(f"No Chromium on this machine: none of {', '.join(WHOLE)} is on the path.")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
             context = browser.new_context(viewport=WINDOW, bypass_csp=True)  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -16,13 +15,13 @@ from django.db import connection
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from annotation.models import SmearImage, Study
+from config.chromium import NAMES, find_chromium
 from tests.browser.editor_page import EditorPage
 from tests.browser.signed_in import cookie_of
 
 # Playwright's synchronous API runs an event loop in this thread; the database is used between its calls only.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -49,9 +48,9 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="module")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
-    found = next((path for path in map(shutil.which, CHROMIUM_NAMES) if path), None)
+    found = find_chromium()
     if found is None:
-        pytest.fail(f"No Chromium on this machine: none of {', '.join(CHROMIUM_NAMES)} is on the path.")
+        pytest.fail(f"No Chromium on this machine: none of {', '.join(NAMES)} is on the path.")
     browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
     yield browser
     browser.close()

@@ -12,11 +12,15 @@ from django.urls import reverse
 
 from annotation.models import Cell, SmearImage, Study
 from annotation.readings import CellsWanted, finish
-from inference.gallery_query import AGREEMENTS, SORTS
+from inference.gallery_query import AGREEMENTS, BY_EVIDENCE, SORTS
+from inference.models import CellEvidence, EvidenceJob
 from tests.annotation.reading import asked, decide, part
 from tests.inference.gallery import cell, judge, label, look, say, shown
+from training.models import Bundle, JobState, Kind
 
 pytestmark = pytest.mark.django_db
+
+DECISION = "APL vs non-APL AML"
 
 
 @pytest.fixture
@@ -36,11 +40,16 @@ def cells(image: SmearImage, annotator: User) -> list[Cell]:
 
 
 def speak(cells: list[Cell], teammate: User, reviewer: User) -> None:
-    """Others label, a model judges, a reviewer decides."""
+    """Others label, a model judges, MILLIE scores each cell alone, a reviewer decides."""
+    study = cells[0].image.study
+    card = {"architecture": {"decisions": [{"name": DECISION}]}}
+    bundle = Bundle.objects.create(id="a" * 12, study=study, kind=Kind.MIL, card=card)
+    EvidenceJob.objects.create(study=study, bundle=bundle, state=JobState.SUCCEEDED)
     for place, each in enumerate(cells):
         say(each, "Promyelocyte" if place % 2 else "Monocyte", teammate)
         probability = (0.9, 0.2, 0.7, 0.4, 0.8, 0.3)[place]
         judge(each, Promyelocyte=probability, Myeloblast=1 - probability)
+        CellEvidence.objects.create(cell=each, decision=DECISION, probability=1 - probability, bundle=bundle.pk)
     decide(cells[0], reviewer, "Cell type", ["Lymphocyte"])
 
 
@@ -49,6 +58,7 @@ def everything(client: Client, study: Study, cells: list[Cell], viewer: User, te
     promyelocyte = label(study, "Promyelocyte").pk
     queries: list[dict[str, Any]] = [{"sort": sort, "like": cells[1].pk} for sort in SORTS]
     queries += [{"sort": sort, "of": promyelocyte, "like": cells[1].pk} for sort in SORTS]
+    queries += [{"sort": sort, "decision": DECISION} for sort in BY_EVIDENCE]
     queries += [{"agreement": agreement} for agreement in AGREEMENTS]
     queries += [{"agreement": "model", "of": promyelocyte, "sort": "disputed"}]
     queries += [{"of": promyelocyte, "least": least, "most": most} for least, most in ((0.5, 1), (0, 0.5))]

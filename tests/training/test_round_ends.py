@@ -166,7 +166,7 @@ def test_a_round_that_is_long_held_against_another_gives_signs_of_life(
             beats.append(made.reload().heartbeat_at != long_ago)
             time.sleep(rounds.TICK_SECONDS)
 
-    monkeypatch.setattr(rounds, "read_judged", lambda path: [])
+    monkeypatch.setattr(rounds, "judged_by", lambda round_, path: [])
     monkeypatch.setattr(rounds, "compared_with_previous", comparing)
     run(made.pk, command=good_child())
     assert made.reload().state == JobState.SUCCEEDED

@@ -259,9 +259,7 @@ def test_the_page_holds_the_round_against_the_one_before(made: Round, annotator:
         assert expected in page
     second.comparison = {"beside": None, "previous": 1}
     second.save()
-    assert (
-        "No image judged both rounds" in client_of(annotator).get(reverse("round", args=[second.pk])).content.decode()
-    )
+    assert "Nothing judged both rounds" in client_of(annotator).get(reverse("round", args=[second.pk])).content.decode()
 
 
 def test_a_parent_elsewhere_is_named_only_to_members_of_its_study(
