@@ -100,18 +100,6 @@ def wait_for_step(progress: Path) -> None:
     raise AssertionError("The training never took a step.")
 
 
-def test_sigterm_ends_it_within_a_step_and_leaves_no_bundle(tmp_path: Path):
-    snapshot = disc_snapshot(tmp_path, 2)
-    process = start(snapshot, tmp_path / "out", *TINY, "--set", "epochs=10000")
-    try:
-        wait_for_step(tmp_path / "out" / "progress.jsonl")
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 143
-    finally:
-        process.kill()
-    assert not (tmp_path / "out" / "bundle").exists()
-
-
 def test_it_ends_when_the_process_that_started_it_is_gone(tmp_path: Path):
     snapshot = disc_snapshot(tmp_path, 2)
     arguments = [str(snapshot), str(tmp_path / "out"), *TINY, "--set", "epochs=10000", "--end-with-parent"]
