@@ -1,7 +1,6 @@
 """The whole browser killed, as by a power cut: what it had not saved is saved at the next start."""
 
 import contextlib
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ from django.contrib.auth.models import User
 from playwright.sync_api import BrowserContext, Error, Playwright, expect
 
 from annotation.models import Cell, Operation, SmearImage
-from tests.browser.conftest import CHROMIUM_NAMES, FLAGS, wait_for_silence
+from config.chromium import NAMES, find_chromium
+from tests.browser.conftest import FLAGS, wait_for_silence
 from tests.browser.editor_page import EditorPage
 from tests.browser.saved_cells import eventually, in_database, journal, on_screen
 from tests.browser.signed_in import cookie_of
@@ -58,9 +58,9 @@ def test_a_killed_browser_loses_nothing(
 
 
 def start(playwright: Playwright, profile: Path, url: str) -> BrowserContext:
-    found = next((path for path in map(shutil.which, CHROMIUM_NAMES) if path), None)
+    found = find_chromium()
     if found is None:
-        pytest.fail(f"No Chromium on this machine: none of {', '.join(CHROMIUM_NAMES)} is on the path.")
+        pytest.fail(f"No Chromium on this machine: none of {', '.join(NAMES)} is on the path.")
     context = playwright.chromium.launch_persistent_context(
         profile, executable_path=found, args=FLAGS, base_url=url, viewport={"width": 1280, "height": 800}
     )
