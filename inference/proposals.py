@@ -96,8 +96,9 @@ class Pass:
     missing: tuple[str, ...]
 
 
-def chosen_bundle(study: Study, bundle_id: str | None) -> Bundle | None:
+def chosen_bundle(study: Study, bundle_id: str | None, *, elsewhere: bool = False) -> Bundle | None:
     """The bundle named, else the one in use in the study; None for first proposals (`watershed`, or no bundle yet).
+    `elsewhere`: also one of another study, for whoever may see them all, as the command line does.
 
     Raises ProposalProblem for a bundle that does not exist or is no detector.
     """
@@ -105,8 +106,8 @@ def chosen_bundle(study: Study, bundle_id: str | None) -> Bundle | None:
         return None
     if bundle_id is None:
         return Bundle.used_by(study)
-    found = Bundle.objects.filter(pk=bundle_id, study=study).first()
-    if found is None:
+    found = Bundle.objects.filter(pk=bundle_id).first()
+    if found is None or not (elsewhere or found.study_id == study.pk):
         raise ProposalProblem(f"The study {study.name} has no bundle {bundle_id!r}.")
     if found.kind != "detector":
         raise ProposalProblem(f"The bundle {bundle_id} is a {found.kind}, not a detector.")

@@ -10,7 +10,8 @@ from PIL import Image
 
 from annotation.models import Cell, ProposalRun, SmearImage, Study
 from annotation.operations import Change, apply
-from inference.proposals import FirstProposals, propose
+from inference.proposals import FirstProposals, ProposalProblem, chosen_bundle, propose
+from training.models import Bundle, Kind
 
 pytestmark = pytest.mark.django_db
 
@@ -135,3 +136,10 @@ def test_the_pass_ends_when_it_is_told_to(study: Study, make_image: Callable[...
 def test_first_proposals_need_no_model(study: Study, image: SmearImage):
     made = propose(study, FirstProposals(), [image])
     assert made.run.bundle == "watershed/1"
+
+
+def test_a_bundle_of_another_study_is_taken_where_all_may_be_seen(study: Study, other_study: Study) -> None:
+    bundle = Bundle.objects.create(id="0123456789ab", study=other_study, kind=Kind.DETECTOR, card={})
+    with pytest.raises(ProposalProblem, match="has no bundle '0123456789ab'"):
+        chosen_bundle(study, bundle.pk)
+    assert chosen_bundle(study, bundle.pk, elsewhere=True) == bundle

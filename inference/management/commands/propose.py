@@ -14,7 +14,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--study", required=True, metavar="NAME")
         parser.add_argument(
-            "--bundle", metavar="ID", help="default: the bundle in use; `watershed`: first proposals without a model"
+            "--bundle",
+            metavar="ID",
+            help="of whatever study; default: the bundle in use; `watershed`: first proposals without a model",
         )
         parser.add_argument("--images", choices=["unannotated", "all"], default="unannotated")
 
@@ -24,7 +26,7 @@ class Command(BaseCommand):
         if options["images"] == "unannotated":
             images = images.unannotated()
         try:
-            proposer = proposer_of(chosen_bundle(study, options["bundle"]))
+            proposer = proposer_of(chosen_bundle(study, options["bundle"], elsewhere=True))
         except (ProposalProblem, ValueError) as problem:
             raise CommandError(str(problem)) from None
         made = propose(study, proposer, images, self._tell)
