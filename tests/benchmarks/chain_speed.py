@@ -36,7 +36,7 @@ for _ in range(3):
     found = diagnose_files([Path(field)], bundles)
     runs.append(time.perf_counter() - begun)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-said = explain_file(Path(field), bundles, columns=int(columns), rows=int(rows), overlap=0.0)
+said = explain_file(Path(field), bundles, columns=int(columns), rows=int(rows), overlap=1.0)
 print(json.dumps({
     "runs": sorted(runs), "stages": found["seconds"], "counts": found["counts"], "cells": said["cells"], "peak": peak,
     "occlusion": said["seconds"], "peak_with_occlusion": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
