@@ -46,11 +46,7 @@ def work(
     """Claim and do one job; whether cells were scored. A worker that is `stopping` puts it back into the queue."""
     if not job.claim():
         return False
-
-    def progress(done: int, total: int) -> bool:
-        mine = job.beat(progress={"done": done, "total": total})
-        return mine and job.state == JobState.RUNNING and not stopping()
-
+    progress = job.teller(stopping)
     try:
         with heard(job):
             bundle = millie_of(job.study)

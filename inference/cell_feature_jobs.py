@@ -53,11 +53,7 @@ def work(
     `stopping` puts it back into the queue: what is computed by then stays."""
     if not job.claim():
         return 0
-
-    def progress(done: int, total: int) -> bool:
-        mine = job.beat(progress={"done": done, "total": total})
-        return mine and job.state == JobState.RUNNING and not stopping()
-
+    progress = job.teller(stopping)
     try:
         with heard(job):
             eye = extractor()

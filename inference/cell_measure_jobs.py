@@ -29,11 +29,7 @@ def work(job: CellMeasureJob, stopping: Callable[[], bool] = lambda: False) -> i
     `stopping` puts it back into the queue: what is measured by then stays."""
     if not job.claim():
         return 0
-
-    def progress(done: int, total: int) -> bool:
-        mine = job.beat(progress={"done": done, "total": total})
-        return mine and job.state == JobState.RUNNING and not stopping()
-
+    progress = job.teller(stopping)
     try:
         made = measure_study(job.study, progress)
     except Exception as error:

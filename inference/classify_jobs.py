@@ -75,9 +75,7 @@ def work(
     if not job.claim():
         return
 
-    def progress(done: int, total: int) -> bool:
-        mine = job.beat(progress={"done": done, "total": total})
-        return mine and job.state == JobState.RUNNING and not stopping()
+    progress = job.teller(stopping)
 
     try:
         # Nothing is heard of it while what sees cells is loaded, nor while probabilities are written.

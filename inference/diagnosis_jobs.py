@@ -46,11 +46,7 @@ def work(
     `stopping` puts it back into the queue: features that are computed by then stay."""
     if not job.claim():
         return 0
-
-    def progress(done: int, total: int) -> bool:
-        mine = job.beat(progress={"done": done, "total": total})
-        return mine and job.state == JobState.RUNNING and not stopping()
-
+    progress = job.teller(stopping)
     patients = list(Patient.objects.filter(study=job.study, **({"pk": job.patient_id} if job.patient_id else {})))
     try:
         bundles = chosen_models(job.study, ())

@@ -80,11 +80,7 @@ def work(
     """Claim and do one job; whether a map was made. A worker that is `stopping` puts it back into the queue."""
     if not job.claim():
         return False
-
-    def progress(done: int, total: int) -> bool:
-        mine = job.beat(progress={"done": done, "total": total})
-        return mine and job.state == JobState.RUNNING and not stopping()
-
+    progress = job.teller(stopping)
     seen = hash_of_cells(job.image)
     try:
         # Nothing is heard of it while networks are loaded and all cells are seen for the first time.

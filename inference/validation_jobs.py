@@ -81,11 +81,7 @@ def work(
     features that are computed by then stay."""
     if not job.claim():
         return False
-
-    def progress(done: int, total: int) -> bool:
-        mine = job.beat(progress={"done": done, "total": total})
-        return mine and job.state == JobState.RUNNING and not stopping()
-
+    progress = job.teller(stopping)
     try:
         # Nothing is heard of it while networks are loaded, nor while intervals are drawn.
         with heard(job):

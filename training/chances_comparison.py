@@ -64,7 +64,7 @@ def _columns(part: Part) -> list[tuple[int, str]]:
     columns = list(enumerate(part["classes"]))
     if len(columns) > 2:
         return columns
-    # A head of one label has it second, a decision has what it is about first (DESIGN.md, decisions on both).
+    # A head of one label is named by it and has it second; a decision has first what it tells the probability of.
     return [pair for pair in columns if pair[1] == part["name"]] or columns[:1]
 
 

@@ -3,7 +3,7 @@
 import os
 import socket
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
@@ -154,6 +154,16 @@ class Job(models.Model):
         alive = self._change(HELD, own=True, log_more=log, heartbeat_at=Now(), **fields)
         self.refresh_from_db(fields=["state", "reason", "heartbeat_at"])
         return alive
+
+    def teller(self, stopping: Callable[[], bool]) -> Callable[[int, int], bool]:
+        """What a pass tells how much of how much it has done, and asks whether to go on: not where the job is no longer
+        this worker's, its end was asked for, or the worker is `stopping`."""
+
+        def progress(done: int, total: int) -> bool:
+            mine = self.beat(progress={"done": done, "total": total})
+            return mine and self.state == JobState.RUNNING and not stopping()
+
+        return progress
 
     def succeed(self, **fields: Any) -> bool:
         """Running, and nobody asked for its end: done. `fields` are set with it."""
