@@ -29,6 +29,9 @@ def run_tests() -> int:
         os.environ["MARROWLOOP_CHROMIUM"] = ensure_chromium()
         # Every worker computes on a core of its own: two of two threads each on two cores mostly wait for one another.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+        # Hundreds of processes start, and where no bytecode is to be left behind each would compile torch anew: 5 s.
+        if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+            os.environ["PYTHONPYCACHEPREFIX"] = str(data_folder / "bytecode")
         try:
             # Held here for the whole run: the workers come and go.
             ensure_services(
