@@ -16,9 +16,11 @@ from training.decisions import NAMES, Decision
 from training.models import Bundle
 
 SHOWN = ("auroc", "auprc", "precision", "recall", "f1", "brier", "promised", "patients", "positives", "reliability")
-# Of three or more diagnoses each against the others; and what plots and the table of patients are made of.
+# Of three or more diagnoses each against the others; what plots are made of; and the table of patients.
 _SEVERAL = ("classes", "confusion")
-_DRAWN = ("roc", "pr", "by_patient")
+_DRAWN = ("roc", "pr", "bands")
+_PATIENTS = ("by_patient",)
+_ALL = (*SHOWN, *_SEVERAL, *_DRAWN, *_PATIENTS)
 
 
 @dataclass
@@ -62,9 +64,7 @@ def validate(
         if missing:
             left_out[decision.name] = f"The study has no patient with cells who has {missing}."
             continue
-        decisions[decision.name] = _figures(
-            said, range(len(said.codes)), threshold, draws, (*SHOWN, *_SEVERAL, *_DRAWN)
-        ) | {
+        decisions[decision.name] = _figures(said, range(len(said.codes)), threshold, draws) | {
             "diagnoses": list(decision.classes),
             "threshold": threshold,
             "taught_on": said.taught_on,
@@ -85,12 +85,25 @@ def validate(
 
 
 def without_curves(found: dict[str, Any]) -> dict[str, Any]:
-    """What validate() found without what only plots need."""
-    decisions = {
-        name: {key: value for key, value in each.items() if key not in _DRAWN}
-        for name, each in found["decisions"].items()
+    """What validate() found without what only plots and the table of patients need."""
+    return _without(found, (*_DRAWN, *_PATIENTS))
+
+
+def without_patients(found: dict[str, Any]) -> dict[str, Any]:
+    """What validate() found, of no patient by itself."""
+    return _without(found, _PATIENTS) | {"without": len(found["without"])}
+
+
+def _without(found: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    def kept(figures: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in figures.items() if key not in names}
+
+    return found | {
+        "decisions": {
+            name: kept(each) | {"cohorts": {cohort: kept(own) for cohort, own in each["cohorts"].items()}}
+            for name, each in found["decisions"].items()
+        }
     }
-    return found | {"decisions": decisions}
 
 
 def _judged(
@@ -124,7 +137,7 @@ def _by_cohort(decision: Decision, said: _Judged, threshold: float, draws: int) 
         if missing:
             left_out[words] = f"{len(own)} patient{'' if len(own) == 1 else 's'}, none with {missing}."
         else:
-            cohorts[words] = _figures(said, own, threshold, draws, SHOWN)
+            cohorts[words] = _figures(said, own, threshold, draws)
     return {"cohorts": cohorts, "cohorts_left_out": left_out}
 
 
@@ -133,7 +146,7 @@ def _missing(decision: Decision, targets: Sequence[int]) -> str:
     return " or ".join(NAMES[each] for place, each in enumerate(decision.classes) if place not in targets)
 
 
-def _figures(said: _Judged, own: Sequence[int], threshold: float, draws: int, wanted: Sequence[str]) -> dict[str, Any]:
+def _figures(said: _Judged, own: Sequence[int], threshold: float, draws: int) -> dict[str, Any]:
     # Imported here: what calibrates scores takes the web process a while to load.
     from training.diagnosis_judging import judge
 
@@ -146,4 +159,4 @@ def _figures(said: _Judged, own: Sequence[int], threshold: float, draws: int, wa
         seed=0,
         names=[said.codes[place] for place in own],
     )
-    return {name: found[name] for name in wanted if name in found}
+    return {name: found[name] for name in _ALL if name in found}

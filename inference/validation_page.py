@@ -18,8 +18,8 @@ FIGURES = {"auroc": "AUROC", "auprc": "AUPRC", "brier": "Brier score", "promised
 
 @dataclass(frozen=True)
 class Row:
-    """Figures of one group of patients: `step` 0 of a study (or of the bundle's own), 1 of a cohort of it. job: whose
-    curves a click shows."""
+    """Figures of one group of patients: `step` 0 of a study (or of the bundle's own), 1 of a cohort of it. job and
+    cohort: whose curves a click shows."""
 
     name: str
     decision: str
@@ -28,11 +28,15 @@ class Row:
     figures: Sequence[Figure]
     step: int = 0
     job: int | None = None
+    cohort: str = ""
     note: str = ""
 
 
-def validation_context(bundle: Bundle, user: Any, wanted: str = "", decision: str = "") -> dict[str, Any]:
-    """`wanted`: the id of the job whose curves are shown, by `decision`; else the first there are."""
+def validation_context(
+    bundle: Bundle, user: Any, wanted: str = "", decision: str = "", cohort: str = ""
+) -> dict[str, Any]:
+    """`wanted`: the id of the job whose curves are shown, by `decision` and of one `cohort` alone; else the first there
+    are, of all."""
     jobs = last_of(bundle, user)
     done = [job for _, job in jobs if job is not None]
     shown = next((job for job in done if str(job.pk) == wanted), done[0] if done else None)
@@ -47,7 +51,7 @@ def validation_context(bundle: Bundle, user: Any, wanted: str = "", decision: st
         "own": _own(bundle),
         "rows": rows,
         "left_out": [pair for job in done for pair in _left_out(job)],
-        **(_chosen(shown, decision, int(user.pk or 0)) if shown else {}),
+        **(_chosen(shown, decision, cohort, int(user.pk or 0)) if shown else {}),
     }
 
 
@@ -64,7 +68,10 @@ def _rows(job: ValidationJob) -> list[Row]:
         if each["taught_on"]:
             note = f"{each['taught_on']:,} of these patients taught it; they are judged by a part that never saw them."
         found.append(_row(job.study.name, name, each, job=job.pk, note=note))
-        found += [_row(cohort, name, own, step=1) for cohort, own in each["cohorts"].items()]
+        for cohort, own in each["cohorts"].items():
+            # Before cohorts had curves of their own they were judged without.
+            shows = {"job": job.pk, "cohort": cohort} if "roc" in own else {}
+            found.append(_row(cohort, name, own, step=1, **shows))
     return found
 
 
@@ -87,17 +94,20 @@ def _left_out(job: ValidationJob) -> list[tuple[str, str]]:
     return found
 
 
-def _chosen(job: ValidationJob, decision: str, viewer: int) -> dict[str, Any]:
-    """Curves and patients of one job and decision. Two queries."""
+def _chosen(job: ValidationJob, decision: str, cohort: str, viewer: int) -> dict[str, Any]:
+    """Curves and patients of one job and decision, or of one cohort. Two queries."""
     decisions: Mapping[str, Any] = job.result["decisions"]
     name = decision if decision in decisions else next(iter(decisions))
     each = decisions[name]
     by = f", asked for by {job.requested_by.get_username()}" if job.requested_by else ""
-    found = judged_context(each, each["diagnoses"], each["threshold"])
+    of_cohort = each["cohorts"].get(cohort, {})
+    cohort = cohort if "roc" in of_cohort else ""
+    found = judged_context(of_cohort if cohort else each, each["diagnoses"], each["threshold"])
     return found | {
         "shown": job,
         "decision": name,
-        "heading": f"{job.study.name}: {name}",
+        "cohort": cohort,
+        "heading": f"{job.study.name}, {cohort}: {name}" if cohort else f"{job.study.name}: {name}",
         "sentence": f"Judged {ago(job.finished_at or job.created_at)}{by}.",
         "judged_patients": _patients(job.study, found["judged_patients"], viewer),
     }

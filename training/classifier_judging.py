@@ -27,6 +27,7 @@ from training.classification_metrics import (
 )
 from training.classifier_folds import LEAST_JUDGED, classes_of
 from training.classifier_lesson import HeadLesson, LabelledCell
+from training.curve_bands import curve_bands
 from training.reliability import reliability
 
 # Of one class against all others, and of all classes together as their mean.
@@ -48,8 +49,8 @@ def judge(
     which had not seen the cells' patients.
 
     Each entry of "classes" is one class against all others: its numbers of cells and patients, ESTIMATES, the same by
-    fold, curves, reliability and patients. "metrics" are those of the label, or of all classes together: the means
-    over "judged", the classes that LEAST_JUDGED patients have.
+    fold, curves and their bands, reliability and patients. "metrics" are those of the label, or of all classes
+    together: the means over "judged", the classes that LEAST_JUDGED patients have.
     """
     own = [cells[row] for row in lesson.rows]
     patients = [cell.patient for cell in own]
@@ -128,6 +129,7 @@ def _of_class(
         curves.append(_curves(fold, scores[held], truth[held]))
     stated = reliability(scores.astype(float), truth.astype(float))
     found["curves"] = curves
+    found["bands"] = curve_bands(scores, truth, patients, lesson.folds, draws=draws, seed=seed)
     found["reliability"] = _plain(
         {
             "error": stated.error,

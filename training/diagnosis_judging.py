@@ -18,6 +18,7 @@ from training.classification_metrics import (
     roc_curve,
     with_interval,
 )
+from training.curve_bands import curve_bands
 from training.decisions import decided
 
 Values = NDArray[np.float64]
@@ -81,9 +82,10 @@ def judge(
 ) -> dict[str, Any]:
     """For JSON, of probabilities (n, K) and classes (n,) of patients, each by a model that had not seen it: auroc,
     auprc, precision, recall and f1 of the first class, brier and promised (what the probabilities add up to beside
-    what is true: 1 is calibrated), each as {value, low, high}; with folds (n,) those of each, and curves. `names` are
-    the patients, for the table of each. Where there are more than two diagnoses, each of them against all others under
-    "classes", and under "confusion" how many patients of each (row) were said to have each (column)."""
+    what is true: 1 is calibrated), each as {value, low, high}; with folds (n,) those of each; curves, and their bands
+    (training/curve_bands.py), None where all have one diagnosis. `names` are the patients, for the table of each. Where
+    there are more than two diagnoses, each of them against all others under "classes", and under "confusion" how many
+    patients of each (row) were said to have each (column)."""
     first, true = probabilities[:, 0], targets == 0
     patients = [str(number) for number in range(len(first))]
     estimates = binary_estimates(first, true, patients, threshold=threshold, draws=draws, seed=seed)
@@ -99,6 +101,7 @@ def judge(
     found: dict[str, Any] = {name: each.as_dict() for name, each in estimates.items()}
     found |= {"patients": len(first), "positives": int(true.sum())}
     found["roc"], found["pr"] = _points(roc_curve(first, true)), _points(precision_recall_curve(first, true))
+    found["bands"] = curve_bands(first, true, patients, folds, draws=draws, seed=seed)
     found["reliability"] = _reliability(first, true)
     if folds is not None:
         found["folds"] = [_fold(int(fold), first[folds == fold], true[folds == fold]) for fold in np.unique(folds)]

@@ -12,7 +12,7 @@ from annotation.access import study_for
 from annotation.models import Role
 from inference.diagnosis import DiagnosisProblem
 from inference.models import ValidationJob
-from inference.validation import without_curves
+from inference.validation import without_patients
 from inference.validation_jobs import AlreadyValidating, ask, last_of
 from training.access import bundle_for
 
@@ -25,20 +25,16 @@ def job_json(job: ValidationJob, done: ValidationJob | None = None) -> dict[str,
         "progress": job.progress,
         "created_at": job.created_at,
         "finished_at": done.finished_at if done else None,
-        "result": _result(done) if done else None,
+        # The codes of patients stand on the page, where those are left out that somebody reads blind.
+        "result": without_patients(done.result) if done else None,
     }
-
-
-def _result(done: ValidationJob) -> dict[str, Any]:
-    """Without patients: their codes stand on the page, where those are left out that somebody reads blind."""
-    found = without_curves(done.result)
-    return {name: value for name, value in found.items() if name != "without"} | {"without": len(found["without"])}
 
 
 @extend_schema(request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT)
 class BundleValidations(APIView):
     """GET: of each study that you are a member of how the last job stands, and in `result` the figures of the last that
-    succeeded. POST {"study": id}: have the bundle judged there, for its reviewers; 409 while that is under way."""
+    succeeded, with curves and their bands. POST {"study": id}: have the bundle judged there, for its reviewers; 409
+    while that is under way."""
 
     def get(self, request: Request, study_id: int, bundle_id: str) -> Response:
         bundle = bundle_for(request.user, study_id, bundle_id)

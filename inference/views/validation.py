@@ -34,7 +34,9 @@ def validation(request: HttpRequest, study_id: int, bundle_id: str) -> HttpRespo
             messages.error(request, str(problem))
         return redirect("validation", study_id, bundle_id)
     ValidationJob.bury_dead()
-    context = validation_context(bundle, request.user, request.GET.get("of", ""), request.GET.get("decision", ""))
+    context = validation_context(
+        bundle, request.user, *(request.GET.get(name, "") for name in ("of", "decision", "cohort"))
+    )
     if request.GET.get("watching"):
         response = render(request, "inference/_validating.html", context | {"study": bundle.study})
         if not context["is_working"]:

@@ -94,7 +94,10 @@ def test_figures_over_all_and_cohort_by_cohort(bundle: Bundle, elsewhere: Study,
     assert found["left_out"] == {"APL vs healthy donor": "The study has no patient with cells who has healthy donor."}
     assert found["without"] == {"E11": NO_CELL}
     assert len(each["by_patient"]) == 11 and len(each["roc"]["x"]) > 2
-    assert not {"roc", "pr", "by_patient"} & without_curves(found)["decisions"][NAME].keys()
+    assert {own["bands"]["roc"]["high"][0] for own in each["cohorts"].values()} == {0.0, 1.0}
+    told = without_curves(found)["decisions"][NAME]
+    for figures in (told, *told["cohorts"].values()):
+        assert not {"roc", "pr", "bands", "by_patient"} & figures.keys() and "auroc" in figures
     # Without cohorts there is nothing to part.
     elsewhere.patients.update(cohort="")
     assert validate(elsewhere, bundle)["decisions"][NAME]["cohorts"] == {}
@@ -156,6 +159,13 @@ def test_the_page(
     text = page.get(address).content.decode()
     for expected in ("cross-validated", "0.960", "Elsewhere", "Berlin", "Dresden", "Oslo", "Calibration", "differs"):
         assert expected in text
+    # One cohort by itself; what is no cohort shows all.
+    of_all, of_berlin, of_none = (
+        page.get(address, {"of": ValidationJob.objects.get().pk, "decision": NAME, "cohort": cohort}).content.decode()
+        for cohort in ("", "Berlin", "Paris")
+    )
+    assert "Elsewhere, Berlin: " in of_berlin and "Elsewhere, Berlin: " not in of_all + of_none
+    assert ">E08<" in of_all and ">E08<" not in of_berlin and "95 % band, by drawing patients anew" in of_berlin
     patient = elsewhere.patients.get(code="E03")
     assert reverse("case-report", args=[patient.pk]) in text
     for name, args in (("bundles", [bundle.study_id]), ("reports", [elsewhere.pk])):
@@ -202,7 +212,7 @@ def test_who_may_see_and_ask(
     assert work(ValidationJob.objects.get())
     (told,) = client_of(reviewer).get(addresses[1]).json()["validations"]
     assert told["result"]["decisions"][NAME]["patients"] == 11 and told["result"]["without"] == 1
-    assert "E03" not in str(told)
+    assert "E03" not in str(told) and len(told["result"]["decisions"][NAME]["bands"]["pr"]["low"]) > 2
     # Whoever may not see the study that judged sees nothing of its patients.
     Membership.objects.filter(study=elsewhere, user=annotator).delete()
     assert client_of(annotator).get(addresses[1]).json() == {"validations": []}

@@ -216,6 +216,7 @@ def test_the_page_of_a_group_shows_each_label_and_the_curves_of_one(
     for title in ("ROC", "Precision and recall", "Reliability", "What it takes cells for", "By patient"):
         assert title in page
     other = client.get(f"{reverse('round', args=[round_.pk])}?label=Lymphocyte").content.decode()
+    assert page.count('class="plot-area"') == 2 and "mean of 3 folds" in page
     assert "By patient: Lymphocyte" in other and "By patient: Lymphocyte" not in page
     assert client.get(f"{reverse('round', args=[round_.pk])}?label=<b>").status_code == 200
 

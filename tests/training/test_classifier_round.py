@@ -45,6 +45,7 @@ def test_cells_that_look_different_are_told_apart(tmp_path: Path) -> None:
     assert sum(fold["cells"] for fold in head["folds"]) == 108
     assert [curve["fold"] for curve in head["curves"]] == [None, 0, 1, 2]
     assert head["curves"][0]["roc"][0] == [0, 0] and head["curves"][0]["roc"][-1] == [1, 1]
+    assert head["bands"]["folds"] == 3 and head["bands"]["roc"]["low"][-1] == 1
     assert len(head["by_patient"]) == 9 and head["reliability"]["bins"]
     assert np.sum(card["judged"][0]["confusion"]["cells"]) == 108
 

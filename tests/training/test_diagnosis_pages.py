@@ -70,6 +70,24 @@ def test_a_round_tells_how_it_was_judged(made: Round, annotator: User, client_of
     assert "how likely each is a blast" in page
 
 
+def test_curves_have_a_band_and_rounds_before_there_were_bands_have_none(
+    made: Round, annotator: User, client_of: Any
+) -> None:
+    address = reverse("round", args=[made.pk])
+    before = client_of(annotator).get(address).content.decode()
+    assert "plot-line" in before and "plot-area" not in before and "mean of" not in before
+    band = {"x": [0, 0.5, 1], "low": [0, 0.25, 1], "high": [0.5, 1, 1], "mean": [0.25, 0.75, 1]}
+    bands = {"roc": band, "pr": band | {"low": None, "high": None}, "folds": 3, "draws": 1000, "seed": 0}
+    assert made.bundle is not None
+    made.bundle.card["judged"][NAME] = JUDGED | {"bands": bands}
+    made.bundle.save()
+    page = client_of(annotator).get(address).content.decode()
+    assert page.count("<polygon") == 1 and "0.25 to 1.00 at a share of the others suspected of 0.5" in page
+    assert page.count(">mean of 3 folds<") == 2 and page.count(">95 % band<") == 1
+    told = client_of(annotator).get(reverse("api-round", args=[made.pk])).json()["curves"]
+    assert told == {NAME: {"roc": JUDGED["roc"], "pr": JUDGED["pr"], "bands": bands}}
+
+
 def test_its_lists_are_pages_of_their_own(made: Round, annotator: User, outsider: User, client_of: Any) -> None:
     for name in ("rounds", "bundles"):
         address = reverse(name, args=[made.study_id])

@@ -14,6 +14,7 @@ from annotation.models import Role, Study
 from training.access import round_for
 from training.classifier_target import TargetError
 from training.freeze import RoundRefused
+from training.judged_curves import curves_in
 from training.launching import launch, launch_classifier, launch_diagnosis, resume
 from training.models import JobState, Kind, Round
 from training.parent_choice import AUTO
@@ -27,7 +28,8 @@ LISTED = 200
 
 
 def round_json(round_: Round, *, whole: bool = False) -> dict[str, Any]:
-    """A round as the API gives it; `whole` adds the log, the curve and the place in the queue (one query)."""
+    """A round as the API gives it; `whole` adds the log, the curve of the loss, those it was judged by and the place
+    in the queue (one query)."""
     body: dict[str, Any] = {
         "id": round_.pk,
         "study": round_.study_id,
@@ -63,6 +65,7 @@ def round_json(round_: Round, *, whole: bool = False) -> dict[str, Any]:
             "versions": round_.versions,
             "queued_before": round_.queued_before() if round_.state == JobState.QUEUED else None,
             "curve": round_.curve,
+            "curves": curves_in(round_.bundle.card) if round_.bundle else {},
             "log": round_.log,
         }
     return body

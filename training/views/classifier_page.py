@@ -7,14 +7,16 @@ from typing import Any
 from annotation.models import Cell, CellLabel, Study
 from training.models import Round
 from training.reliability import Bin, Reliability
+from training.views.curve_plot import curve_plot
 from training.views.how_learned import how_learned
-from training.views.plot import BOTTOM, HEIGHT, WIDTH, Guide, Line, Plot, Tick, scales, ticks
+from training.views.plot import Plot
 from training.views.score_plots import AFTER, promises_plot
 
 FIGURES = {"auroc": "AUROC", "auprc": "AUPRC", "f1": "F1", "precision": "Precision", "recall": "Recall"}
 FOLD_FIGURES = ("auroc", "auprc", "f1")
 # Steps of the shades that a confusion table's cells have in classifier.css.
 SHADES = 5
+_CHANCE = "Where cells are taken at random"
 
 
 @dataclass(frozen=True)
@@ -97,38 +99,30 @@ def _patient_name(group: str) -> str:
 
 
 def _roc(each: Mapping[str, Any]) -> Plot | None:
-    return _curve_plot("ROC", each["curves"], "roc", "share of the others taken", "share of the class found")
+    return _curve_plot(each, "roc", "ROC", "share of the others taken", "share of the class found", _CHANCE)
 
 
 def _precision_recall(each: Mapping[str, Any]) -> Plot | None:
-    return _curve_plot("Precision and recall", each["curves"], "pr", "recall", "precision")
+    return _curve_plot(each, "pr", "Precision and recall", "recall", "precision")
 
 
-def _curve_plot(title: str, curves: Sequence[Mapping[str, Any]], key: str, x_label: str, y_name: str) -> Plot | None:
-    """One line a fold and one of all cells, on axes from 0 to 1; None where no fold has both kinds of cells."""
-    drawn = [curve for curve in curves if curve[key]]
-    if not drawn:
+def _curve_plot(
+    each: Mapping[str, Any], kind: str, title: str, x_label: str, y_name: str, chance: str = ""
+) -> Plot | None:
+    """One line a fold and one of all cells; None where the cells are all of the class, or none is."""
+    drawn = {curve["fold"]: curve[kind] for curve in each["curves"] if curve[kind]}
+    if None not in drawn:
         return None
-    bottom = HEIGHT + 70 - BOTTOM
-    x, y = scales((0, 1), (0, 1), WIDTH, bottom)
-    lines = []
-    # Those of folds first, so that the one of all lies on them.
-    for curve in sorted(drawn, key=lambda curve: curve["fold"] is None):
-        name = "all folds" if curve["fold"] is None else f"fold {curve['fold']}"
-        colour = 0 if curve["fold"] is None else 1 + curve["fold"] % 5
-        points = [(x(a), y(b)) for a, b in curve[key]]
-        lines.append(Line(name, colour, " ".join(f"{a},{b}" for a, b in points), *points[-1]))
-    chance = [Guide(x(0), y(0), x(1), y(1), "Where cells are taken at random")] if key == "roc" else []
-    return Plot(
-        title=title,
-        summary=f"{title}: {y_name} against {x_label}, for {', '.join(line.name for line in lines)}",
-        lines=lines,
-        x_ticks=[Tick(x(value), f"{value:g}") for value in ticks(1)],
-        y_ticks=[Tick(y(value), f"{value:g}") for value in ticks(1)],
+    bands = each.get("bands") or {}
+    return curve_plot(
+        title,
+        ("all folds", drawn.pop(None)),
+        of_folds=list(drawn.values()),
+        band=bands.get(kind),
+        folds=bands.get("folds", 0),
         x_label=x_label,
-        height=HEIGHT + 70,
-        bottom=bottom,
-        guides=chance,
+        y_name=y_name,
+        chance=chance,
     )
 
 

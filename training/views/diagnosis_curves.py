@@ -4,35 +4,32 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training.reliability import share_interval
+from training.views.curve_plot import curve_plot
 from training.views.plot import BOTTOM, HEIGHT, WIDTH, Guide, Line, Mark, Plot, Tick, scales, ticks
 
 _HEIGHT = HEIGHT + 70
+_CHANCE = "Where patients are suspected at random"
 
 
 def curve_plots(judged: Mapping[str, Any], first: str) -> list[Plot]:
     """Of what training/diagnosis_judging.py found; `first` is the diagnosis whose probability is told, in words."""
     return [
-        _plot("ROC", judged["roc"], "share of the others suspected", "share found", diagonal=True),
-        _plot("Precision and recall", judged["pr"], "recall", "precision"),
+        _plot(judged, "roc", "ROC", "share of the others suspected", "share found", _CHANCE),
+        _plot(judged, "pr", "Precision and recall", "recall", "precision"),
         _calibration(judged["reliability"], first),
     ]
 
 
-def _plot(title: str, points: Mapping[str, Sequence[float]], x_label: str, y_name: str, diagonal: bool = False) -> Plot:
-    bottom = _HEIGHT - BOTTOM
-    x, y = scales((0, 1), (0, 1), WIDTH, bottom)
-    placed = [(x(a), y(b)) for a, b in zip(points["x"], points["y"], strict=True)]
-    line = Line("all patients", 0, " ".join(f"{a},{b}" for a, b in placed), *placed[-1])
-    return Plot(
-        title=title,
-        summary=f"{title}: {y_name} against {x_label}",
-        lines=[line],
-        x_ticks=[Tick(x(value), f"{value:g}") for value in ticks(1)],
-        y_ticks=[Tick(y(value), f"{value:g}") for value in ticks(1)],
+def _plot(judged: Mapping[str, Any], kind: str, title: str, x_label: str, y_name: str, chance: str = "") -> Plot:
+    bands = judged.get("bands") or {}
+    return curve_plot(
+        title,
+        ("all patients", list(zip(judged[kind]["x"], judged[kind]["y"], strict=True))),
+        band=bands.get(kind),
+        folds=bands.get("folds", 0),
         x_label=x_label,
-        height=_HEIGHT,
-        bottom=bottom,
-        guides=[Guide(x(0), y(0), x(1), y(1), "Where patients are suspected at random")] if diagonal else [],
+        y_name=y_name,
+        chance=chance,
     )
 
 

@@ -21,13 +21,15 @@ class Tick:
 
 @dataclass(frozen=True)
 class Line:
-    """`points` as a polyline wants them; `colour` 0 to COLOURS - 1; the last point is marked."""
+    """`points` as a polyline wants them; `colour` 0 to COLOURS - 1; the last point is marked. Those that are `faint`
+    are thin, without a mark, and lines of one name that follow each other share their place in the legend."""
 
     name: str
     colour: int
     points: str
     end_x: float
     end_y: float
+    faint: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,16 @@ class Guide:
     @property
     def to_the_left(self) -> bool:
         return self.x2 > 0.7 * WIDTH
+
+
+@dataclass(frozen=True)
+class Area:
+    """What lies between two lines, told in `text`; `points` go along one and back along the other."""
+
+    name: str
+    colour: int
+    points: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,7 @@ class Plot:
     marks: Sequence[Mark] = ()
     guides: Sequence[Guide] = ()
     bars: Sequence[Bar] = ()
+    areas: Sequence[Area] = ()
 
 
 def line_plot(
