@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +86,13 @@ class Product:
 
 
 @contextmanager
-def product() -> Iterator[Product]:
+def product(kept: Path | None = None) -> Iterator[Product]:
+    """On a folder that is gone afterwards, or on one to be `kept`."""
     if not SHARED.is_dir():
         sys.exit("The real images are absent: set MARROWLOOP_SHARED to their folder.")
-    with tempfile.TemporaryDirectory(prefix="marrowloop-benchmark-") as folder, Product(Path(folder)).kept_up() as it:
-        yield it
+    with ExitStack() as stack:
+        folder = kept or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marrowloop-benchmark-")))
+        yield stack.enter_context(Product(folder).kept_up())
 
 
 def machine() -> dict[str, Any]:

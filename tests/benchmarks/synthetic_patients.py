@@ -1,7 +1,7 @@
 """The whole chain on patients that do not exist: detector, cell classifiers, ensemble; APL against healthy donors and
 against other AML.
 
-Run: python -m tests.benchmarks.synthetic_patients [--train 36] [--judge 30] [--fields 1]
+Run: python -m tests.benchmarks.synthetic_patients [--train 36] [--judge 30] [--fields 1] [--kept FOLDER]
 The generator is frozen by its version before anything is trained, and the judging patients have parameters of their
 own (another seed: stain, optics, differential, granules, rods). They carry neither borders nor labels nor a diagnosis
 that the chain could read: the detector proposes their cells, the classifiers name them, the ensemble decides.
@@ -14,6 +14,7 @@ import csv
 import json
 from pathlib import Path
 
+from annotation.formats.via import DIAGNOSIS, PATIENT
 from annotation.synthetic import GENERATOR_VERSION
 from tests.benchmarks.product import product, report
 from training.classification_metrics import auroc
@@ -29,9 +30,10 @@ def main() -> None:
     parser.add_argument("--judge", type=int, default=30, metavar="PATIENTS")
     parser.add_argument("--fields", type=int, default=1, metavar="N", help="fields a patient")
     parser.add_argument("--size", default="1280x960")
+    parser.add_argument("--kept", type=Path, help="an empty folder for the product's data, which is left as it is")
     options = parser.parse_args()
     fields = ["--images-per-patient", str(options.fields), "--size", options.size]
-    with product() as it:
+    with product(options.kept) as it:
         train, judge = ["--study", "synthetic"], ["--study", "synthetic later"]
         it.call("make_demo", *train, "--patients", str(options.train), *fields, "--seed", str(TRAIN_SEED))
         detector = it.call("train", "detector", *train)
@@ -57,7 +59,7 @@ def diagnoses(truth: Path) -> dict[str, str]:
     """By patient, from the attributes of the images of a VIA project."""
     project = json.loads(truth.read_text(encoding="utf-8"))
     found = (image["file_attributes"] for image in project["_via_img_metadata"].values())
-    return {each["patient"]: each["diagnosis"] for each in found}
+    return {each[PATIENT]: each[DIAGNOSIS] for each in found}
 
 
 def judged(told: Path, diagnosis: dict[str, str]) -> dict[str, dict[str, float | int]]:
