@@ -17,6 +17,7 @@ from annotation.importing import take_file
 from annotation.models import Patient, Study
 from annotation.scheme import CELL_TYPE_GROUP, CHARACTERISTICS_GROUP, study_named
 from annotation.synthetic import (
+    DIAGNOSES,
     GENERATOR_VERSION,
     SyntheticCell,
     SyntheticPatient,
@@ -60,6 +61,9 @@ def make_demo(study_name: str, demo: Demo, say: Callable[[str], None], truth: Pa
     if existing and not existing.synthetic and existing.images.exists():
         raise DemoError(f"The study {study_name!r} holds real images; synthetic ones are not mixed into it.")
     study = study_named(study_name, synthetic=True)
+    missing = [each for each in DIAGNOSES if each not in study.diagnoses]
+    if missing:
+        raise DemoError(f"The study {study_name!r} has no diagnosis {missing[0]!r}, which synthetic patients have.")
     if not study.synthetic:
         study.synthetic = True
         study.save(update_fields=["synthetic"])

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from annotation.diagnoses import UNKNOWN, DiagnosesError
 from annotation.formats.arguments import FormatOptions
 from annotation.formats.detect import read_records
 from annotation.formats.matching import ImageNames, match
@@ -14,9 +15,9 @@ from annotation.formats.records import ImageRecord, Records, Skipped
 from annotation.imported_borders import LabelBook, add_record
 from annotation.importing import STORED, FoundFile, find_files, take_file
 from annotation.intake import IntakeError
-from annotation.models import Diagnosis, Patient, SmearImage, Study
+from annotation.models import Patient, SmearImage, Study
 from annotation.patients_csv import PatientTable, read_patients
-from annotation.scheme import DEFAULT, study_named
+from annotation.scheme import DEFAULT, diagnoses_in, study_named
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class _Run:
     records: dict[str, ImageRecord]
     book: LabelBook
     patients: dict[str, str]
-    diagnoses: dict[str, Diagnosis]
+    diagnoses: dict[str, str]
     cohorts: dict[str, str]
     met: dict[str, Patient] = field(default_factory=dict)
 
@@ -76,7 +77,7 @@ def import_folder(study_name: str, asked: FolderImport, say: Callable[[str], Non
         options = asked.options
         source = read_records(asked.annotations, options.format, options.class_names, options.class_attribute)
         report.notes += [*source.notes, *options.selection.check(source)]
-    table = read_patients(asked.patients) if asked.patients else PatientTable()
+    table = read_patients(asked.patients, diagnoses_in(study_name)) if asked.patients else PatientTable()
     lists = {path.resolve() for path in (asked.patients, asked.options.class_names) if path}
     files, elsewhere, hidden = find_files(asked.path, source.files | lists)
     if hidden:
@@ -142,10 +143,10 @@ def _take(run: _Run, file: FoundFile) -> SmearImage | None:
 def _patient(run: _Run, name: str, record: ImageRecord | None) -> Patient | None:
     """The patient of a file: from the table, else from our own export. Arrives in the study with its first file."""
     code = run.patients.get(name)
-    diagnosis = run.diagnoses.get(code or "", Diagnosis.UNKNOWN)
+    diagnosis = run.diagnoses.get(code or "", UNKNOWN)
     if code is None and record and record.patient:
         code = record.patient[:200]
-        diagnosis = Diagnosis(record.diagnosis) if record.diagnosis in Diagnosis.values else Diagnosis.UNKNOWN
+        diagnosis = _read(run, code, record.diagnosis or "")
     if code is None:
         return None
     if code not in run.met:
@@ -153,7 +154,17 @@ def _patient(run: _Run, name: str, record: ImageRecord | None) -> Patient | None
     return run.met[code]
 
 
-def arrive(study: Study, code: str, diagnosis: Diagnosis, report: Report, cohort: str = "") -> Patient:
+def _read(run: _Run, code: str, diagnosis: str) -> str:
+    """What a record says, as the study reads it."""
+    try:
+        return run.study.diagnoses.read(diagnosis)
+    except DiagnosesError as fault:
+        if code not in run.met:
+            run.report.skipped.append(Skipped(code, f"{fault} It counts as unknown."))
+        return UNKNOWN
+
+
+def arrive(study: Study, code: str, diagnosis: str, report: Report, cohort: str = "") -> Patient:
     """The study's patient of that code, with the diagnosis and the cohort where none was known; others are reported."""
     patient = Patient.arrive(study, code, diagnosis)
     if cohort and not patient.cohort:
@@ -161,10 +172,7 @@ def arrive(study: Study, code: str, diagnosis: Diagnosis, report: Report, cohort
         patient.save(update_fields=["cohort"])
     elif cohort not in ("", patient.cohort):
         report.skipped.append(Skipped(code, f"The patient's cohort here is {patient.cohort} and stays so."))
-    if diagnosis != Diagnosis.UNKNOWN and patient.diagnosis == Diagnosis.UNKNOWN:
-        patient.diagnosis = diagnosis
-        patient.save(update_fields=["diagnosis"])
-    elif diagnosis not in (Diagnosis.UNKNOWN, patient.diagnosis):
-        known = Diagnosis(patient.diagnosis).label
+    if diagnosis not in (UNKNOWN, patient.diagnosis):
+        known = patient.diagnosis_title
         report.skipped.append(Skipped(code, f"The patient's diagnosis here is {known} and stays so."))
     return patient

@@ -9,9 +9,9 @@ import io
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from annotation.diagnoses import UNKNOWN, Diagnoses, DiagnosesError
 from annotation.formats.matching import ImageNames, normal
 from annotation.formats.records import FormatError, Skipped, plain_text, read_text
-from annotation.models import Diagnosis
 
 _LONGEST_CODE = 200
 _LONGEST_COHORT = 100
@@ -28,7 +28,7 @@ class PatientRow:
 @dataclass
 class PatientTable:
     rows: list[PatientRow] = field(default_factory=list)
-    diagnoses: dict[str, Diagnosis] = field(default_factory=dict)
+    diagnoses: dict[str, str] = field(default_factory=dict)
     cohorts: dict[str, str] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
 
@@ -61,8 +61,9 @@ class PatientTable:
         return found
 
 
-def read_patients(path: Path) -> PatientTable:
-    """Raises FormatError where the table cannot be used at all; single rows end in `skipped`.
+def read_patients(path: Path, accepted: Diagnoses) -> PatientTable:
+    """Of a study that has such diagnoses. Raises FormatError where the table cannot be used at all; single rows end in
+    `skipped`.
 
     A diagnosis that cannot be understood counts as unknown: the row still says whose images belong together.
     """
@@ -76,13 +77,13 @@ def read_patients(path: Path) -> PatientTable:
         raise FormatError(f"{path.name} has no column named patient.")
     try:
         for index, values in enumerate(reader, start=2):
-            _row(table, index, {key: plain_text(values.get(name) or "") for key, name in columns.items()})
+            _row(table, accepted, index, {key: plain_text(values.get(name) or "") for key, name in columns.items()})
     except csv.Error as fault:
         raise FormatError(f"{path.name} is not CSV: {fault}.") from None
     return table
 
 
-def _row(table: PatientTable, index: int, values: dict[str, str]) -> None:
+def _row(table: PatientTable, accepted: Diagnoses, index: int, values: dict[str, str]) -> None:
     patient, image, diagnosis = values["patient"], values.get("image", ""), values.get("diagnosis", "")
     if not any(values.values()):
         return
@@ -96,12 +97,13 @@ def _row(table: PatientTable, index: int, values: dict[str, str]) -> None:
         reason = f"Row {index}: The cohort was {table.cohorts[patient]} before; that stands."
         table.skipped.append(Skipped(patient, reason))
     try:
-        said = Diagnosis.parse(diagnosis)
-    except ValueError as fault:
+        said = accepted.read(diagnosis)
+    except DiagnosesError as fault:
         table.skipped.append(Skipped(patient, f"Row {index}: {fault} It counts as unknown."))
-        said = Diagnosis.UNKNOWN
-    known = table.diagnoses.get(patient, Diagnosis.UNKNOWN)
-    if Diagnosis.UNKNOWN not in (known, said) and known != said:
-        table.skipped.append(Skipped(patient, f"Row {index}: The diagnosis was {known.label} before; that stands."))
+        said = UNKNOWN
+    known = table.diagnoses.get(patient, UNKNOWN)
+    if UNKNOWN not in (known, said) and known != said:
+        before = accepted.title(known)
+        table.skipped.append(Skipped(patient, f"Row {index}: The diagnosis was {before} before; that stands."))
         return
-    table.diagnoses[patient] = said if known == Diagnosis.UNKNOWN else known
+    table.diagnoses[patient] = said if known == UNKNOWN else known

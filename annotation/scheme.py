@@ -1,9 +1,18 @@
 """A study's label scheme as it begins: one of the shipped ones, made into rows."""
 
+from annotation.diagnoses import USUAL, Diagnoses
 from annotation.models import Label, LabelGroup, Study, TextAttribute
 from annotation.shipped_schemes import CELL_TYPE_GROUP, CHARACTERISTICS_GROUP, DEFAULT, SCHEMES
 
-__all__ = ["CELL_TYPE_GROUP", "CHARACTERISTICS_GROUP", "DEFAULT", "SCHEMES", "give_scheme", "study_named"]
+__all__ = [
+    "CELL_TYPE_GROUP",
+    "CHARACTERISTICS_GROUP",
+    "DEFAULT",
+    "SCHEMES",
+    "diagnoses_in",
+    "give_scheme",
+    "study_named",
+]
 
 REMARK = "Remark"
 
@@ -40,3 +49,9 @@ def study_named(name: str, *, synthetic: bool = False, scheme: str = DEFAULT) ->
     if made:
         give_scheme(study, scheme)
     return study
+
+
+def diagnoses_in(name: str) -> Diagnoses:
+    """Those of the study of that name; where there is none, what it would begin with."""
+    study = Study.objects.filter(name=name).first()
+    return study.diagnoses if study else USUAL

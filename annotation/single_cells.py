@@ -18,6 +18,7 @@ from PIL import Image
 
 from annotation.borders import Border
 from annotation.cells_csv import CellRow, read_cells
+from annotation.diagnoses import UNKNOWN
 from annotation.folder_import import Report, arrive
 from annotation.formats.records import ImageRecord, Region, Selection, Skipped
 from annotation.imported_borders import COLOURS, LabelBook, add_record
@@ -25,10 +26,10 @@ from annotation.importing import STORED, take_image
 from annotation.intake import IntakeError, read_image
 from annotation.label_changes import tell_labels_changed
 from annotation.label_names import readable, same_name
-from annotation.models import Cell, CellLabel, Diagnosis, ImageName, Label, LabelGroup, Patient, SmearImage, Study
+from annotation.models import Cell, CellLabel, ImageName, Label, LabelGroup, Patient, SmearImage, Study
 from annotation.patients_csv import PatientTable, read_patients
 from annotation.points import median_size
-from annotation.scheme import CELL_TYPE_GROUP, DEFAULT, SCHEMES, study_named
+from annotation.scheme import CELL_TYPE_GROUP, DEFAULT, SCHEMES, diagnoses_in, study_named
 from annotation.shipped_schemes import SchemeLabel
 
 # Where no border is found in any picture: the share of the shorter side that a cell takes.
@@ -75,7 +76,7 @@ class _Run:
     study: Study
     asked: CellsImport
     report: CellsReport
-    diagnoses: dict[str, Diagnosis]
+    diagnoses: dict[str, str]
     cohorts: dict[str, str]
     finder: CentreFinder
     book: LabelBook
@@ -94,7 +95,7 @@ def import_cells(study_name: str, asked: CellsImport, say: Callable[[str], None]
     if not asked.folder.is_dir():
         raise IntakeError(f"There is no folder {asked.folder}.")
     table = read_cells(asked.cells)
-    diagnoses = read_patients(asked.patients) if asked.patients else PatientTable()
+    diagnoses = read_patients(asked.patients, diagnoses_in(study_name)) if asked.patients else PatientTable()
     report = CellsReport(skipped=[*table.skipped, *diagnoses.skipped], notes=table.notes)
     rows = [row for row in table.rows if _is_there(asked.folder, row, report)][: asked.limit]
     study = study_named(study_name, scheme=asked.scheme)
@@ -103,7 +104,7 @@ def import_cells(study_name: str, asked: CellsImport, say: Callable[[str], None]
     # Patients in the order of the table; their pictures in one that says nothing.
     for row in rows:
         if row.patient and row.patient not in run.patients:
-            diagnosis = run.diagnoses.get(row.patient, Diagnosis.UNKNOWN)
+            diagnosis = run.diagnoses.get(row.patient, UNKNOWN)
             run.patients[row.patient] = arrive(study, row.patient, diagnosis, report, run.cohorts.get(row.patient, ""))
     for done, row in enumerate(sorted(rows, key=lambda row: hashlib.sha256(row.name.encode()).digest()), start=1):
         _take(run, row)

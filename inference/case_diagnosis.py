@@ -9,8 +9,9 @@ from django.utils import timezone
 from annotation.label_roles import CellRole
 from annotation.models import Patient, Study
 from inference.models import PatientDiagnosis
-from training.decisions import NAMES, names_of
+from training.decisions import Decision, names_in
 from training.models import Bundle, Kind
+from training.study_decisions import decided_by
 
 NONE_IN_USE = "No diagnostic bundle is in use in this study, so the report suspects no diagnosis."
 NOT_ASKED = "Nobody has asked yet what the bundles in use suspect of this patient."
@@ -31,8 +32,8 @@ def diagnosis_json(patient: Patient | None, study: Study) -> dict[str, Any]:
     kept = PatientDiagnosis.objects.filter(patient=patient).first()
     if kept is None:
         return {"reason": NOT_ASKED if in_use else NONE_IN_USE}
-    said, wanted = kept.said, names_of(study.decisions)
-    decisions = _of_study(said, wanted)
+    said, wanted = kept.said, decided_by(study)
+    decisions = _of_study(said, study, wanted)
     found = {
         "suspected": suspected_of(decisions),
         "disagreement": disagreement_of(decisions),
@@ -40,58 +41,65 @@ def diagnosis_json(patient: Patient | None, study: Study) -> dict[str, Any]:
         "ratios": _ratios(said),
         "bundles": kept.bundles,
         "speaking": said["speaking"],
-        "speak_for": _speak_for(said),
+        "speak_for": _speak_for(said, study),
         "cells": said["counts"]["cells"],
         "made_at": f"{timezone.localtime(kept.made_at):%Y-%m-%d %H:%M %Z}",
     }
     outdated = in_use != {bundle["id"] for bundle in kept.bundles}
-    untold = "" if decisions or said["reason"] else f"No bundle was asked that decides {' or '.join(wanted)}."
+    told = " or ".join(each.name for each in wanted)
+    untold = "" if decisions or said["reason"] else f"No bundle was asked that decides {told}."
     reasons = [said["reason"] or "", OTHER_BUNDLES if outdated else "", untold]
     return found | {"reason": " ".join(filter(None, reasons))}
 
 
 def suspicion_of(said: Mapping[str, Any], study: Study) -> str:
     """The line for what a PatientDiagnosis says of the study's decisions; "" where it says nothing."""
-    return suspected_of(_of_study(said, names_of(study.decisions)))
+    return suspected_of(_of_study(said, study, decided_by(study)))
 
 
-def _of_study(said: Mapping[str, Any], wanted: Sequence[str]) -> list[dict[str, Any]]:
-    """In the study's order; what a bundle decides beside these is not shown."""
-    own = [_decision(each) for each in said["probabilities"] if each["decision"] in wanted]
-    return sorted(own, key=lambda each: wanted.index(each["decision"]))
+def _of_study(said: Mapping[str, Any], study: Study, wanted: Sequence[Decision]) -> list[dict[str, Any]]:
+    """In the study's order and by the names that it gives its diagnoses now, whatever these were when a bundle was
+    taught; what a bundle decides beside these is not shown."""
+    found = []
+    for decision in wanted:
+        for each in said["probabilities"]:
+            names = {name: study.diagnoses.find(name) or "" for name in names_in(each["decision"])}
+            if tuple(names.values()) == decision.classes:
+                found.append(_decision(each, decision, names[each["suspected"]]))
+    return found
 
 
-def _speak_for(said: Mapping[str, Any]) -> str:
+def _speak_for(said: Mapping[str, Any], study: Study) -> str:
     """The diagnosis that cells speak for: the first of the decision by which they were scored."""
     scored = [each for each in said["probabilities"] if each["model"] == Kind.MIL] or said["probabilities"]
-    return str(scored[0]["decision"]).partition(" vs ")[0] if scored else ""
+    if not scored:
+        return ""
+    first = names_in(scored[0]["decision"])[0]
+    return next((row.name for row in study.diagnoses if row.key == study.diagnoses.find(first)), first)
 
 
-def _decision(each: Mapping[str, Any]) -> dict[str, Any]:
+def _decision(each: Mapping[str, Any], decision: Decision, suspected: str) -> dict[str, Any]:
+    name_of = dict(zip(decision.classes, decision.names, strict=True))
+    told = each["probabilities"]
     # A patient that taught the bundle is judged by the part of it that never saw the patient.
     return {
-        "decision": each["decision"],
+        "decision": decision.name,
         "model": str(Kind(each["model"]).label),
         "probability": each["probability"],
-        "first": each["decision"].partition(" vs ")[0],
-        "probabilities": _in_order(each),
+        "first": decision.names[0],
+        # In the order in which the decision names them, which its row does not keep.
+        "probabilities": [{"name": name, "value": told[key]} for key, name in name_of.items() if key in told],
         "threshold": each["threshold"],
-        "says": each["suspected"],
+        "says": name_of[suspected],
         "unseen": each["chain"] != "all",
     }
-
-
-def _in_order(each: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The probabilities of a decision in the order in which it names them, which its row does not keep."""
-    values = {NAMES.get(name, name): value for name, value in each["probabilities"].items()}
-    return [{"name": name, "value": values[name]} for name in each["decision"].split(" vs ") if name in values]
 
 
 def suspected_of(decisions: Sequence[Mapping[str, Any]]) -> str:
     """One line for all decisions; "" where there is none."""
     if not decisions:
         return ""
-    first = {each["decision"].partition(" vs ")[0] for each in decisions}
+    first = {each["first"] for each in decisions}
     said = {each["says"] for each in decisions}
     if len(said) == 1:
         return f"Suspected: {said.pop()}"

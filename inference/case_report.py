@@ -13,6 +13,7 @@ from uuid import UUID
 from annotation.blind_reading import hidden_cells
 from annotation.cell_crops import crops_of, typical_px
 from annotation.counting import UNCOUNTED, UNIDENTIFIED, marks_of
+from annotation.diagnoses import UNKNOWN
 from annotation.label_choice import Choice, choices_of
 from annotation.label_roles import CellRole
 from annotation.models import Cell, CellLabel, ImageQuality, Label, LabelGroup, Patient, SmearImage, Study
@@ -52,7 +53,7 @@ class Case:
     def recorded_diagnosis(self) -> str:
         """What somebody entered, of the patient or of the image's."""
         patient = self.patient or (self.image.patient if self.image else None)
-        return str(patient.get_diagnosis_display()) if patient else "Unknown"
+        return self.study.diagnoses.title(patient.diagnosis if patient else UNKNOWN)
 
     @property
     def images(self) -> list[SmearImage]:

@@ -9,7 +9,7 @@ from django.db.models.functions import Cast, Round
 from numpy.typing import NDArray
 
 from annotation.cell_crops import cells_to_classify
-from annotation.models import CellLabel, Diagnosis, Label, LabelGroup, Patient, SmearImage, Study
+from annotation.models import CellLabel, Label, LabelGroup, Patient, SmearImage, Study
 from inference.cell_evidence import decisions_kept, first_of
 from inference.gallery_models import spoken_of
 from inference.models import CellEvidence, CellProbability
@@ -81,7 +81,7 @@ def colours(study: Study, ids: Ids, by: str, viewer: int) -> Colours | None:
         _put(codes, ids, cells.exclude(image__patient=None).values("pk", "image__patient"), [pk for pk, _ in known])
         return Colours(codes, [{"name": code, "colour": ""} for _, code in known], "No patient")
     if by in ("diagnosis", "state"):
-        options = Diagnosis.choices if by == "diagnosis" else SmearImage.State.choices
+        options = study.diagnoses.options if by == "diagnosis" else SmearImage.State.choices
         field = "image__patient__diagnosis" if by == "diagnosis" else "image__state"
         whens = [When(Q(**{field: value}), then=Value(place)) for place, (value, _) in enumerate(options)]
         rows = cells.exclude(image__patient=None) if by == "diagnosis" else cells

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from annotation.cell_crops import crops_of, typical_px
-from annotation.models import Cell, Diagnosis, Patient, SmearImage, Study
+from annotation.diagnoses import UNKNOWN
+from annotation.models import Cell, Patient, SmearImage, Study
 from annotation.store import ImageStore
 from inference.cell_feature_jobs import Extractor, compute, default_extractor
 from inference.diagnosis_looks import OWN, Look, features_by_look
@@ -289,5 +290,5 @@ class _Clock:
 
 def known_diagnoses(study: Study) -> dict[str, str]:
     """By code the diagnosis of the patients of whom one is known."""
-    known = Patient.objects.filter(study=study).exclude(diagnosis=Diagnosis.UNKNOWN)
+    known = Patient.objects.filter(study=study).exclude(diagnosis=UNKNOWN)
     return dict(known.values_list("code", "diagnosis"))

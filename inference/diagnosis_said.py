@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.decisions import NAMES, Decision
+from training.decisions import Decision
 from training.decisions import decided as said_place
 from training.models import Bundle
 
@@ -52,7 +52,7 @@ def decided(bundle: Bundle, decision: Decision, chances: NDArray[np.float64], th
         bundle.pk,
         float(chances[0]),
         dict(zip(decision.classes, chances.tolist(), strict=True)),
-        NAMES[decision.classes[place]],
+        decision.names[place],
         threshold,
         chain,
     )

@@ -66,7 +66,7 @@ def page_context(study: Study, query: MeasuresQuery, viewer: int) -> dict[str, A
     """Plots and the table of patients. A few queries, whatever the number of cells."""
     measure, against = BY_NAME[query.measure], BY_NAME[query.against]
     label_groups = list(LabelGroup.objects.filter(study=study).select_related("study").prefetch_related("labels"))
-    patients = list(Patient.objects.filter(study=study).order_by("code"))
+    patients = list(study.patients.order_by("code"))
     cells = chosen(measured_cells(study, list(dict.fromkeys((query.measure, query.against)))), query, study, viewer)
     group = next((each for each in label_groups if str(each.pk) == query.by), label_groups[0] if label_groups else None)
     if query.by == BY_PATIENT:
@@ -133,7 +133,7 @@ def patient_table(study: Study, query: MeasuresQuery, viewer: int) -> list[list[
     columns = [BY_NAME[name].column(cells.in_um) for name in names]
     table = [["patient", "diagnosis", "cells"]]
     table[0] += [f"{column}_{what}" for column in columns for what in ("median", "first_quartile", "third_quartile")]
-    for row in patient_rows(cells, list(Patient.objects.filter(study=study).order_by("code"))):
+    for row in patient_rows(cells, list(study.patients.order_by("code"))):
         line = [row.patient.code, row.patient.diagnosis, str(row.cells)]
         for name in names:
             found = row.quartiles[name]

@@ -12,7 +12,7 @@ from annotation.models import Patient, Study
 from inference.cell_feature_jobs import Extractor, default_extractor
 from inference.diagnosis import Diagnosed, DiagnosisProblem, diagnose_patients, known_diagnoses
 from training.classification_metrics import DRAWS
-from training.decisions import NAMES, Decision
+from training.decisions import Decision
 from training.models import Bundle
 
 SHOWN = ("auroc", "auprc", "precision", "recall", "f1", "brier", "promised", "patients", "positives", "reliability")
@@ -58,8 +58,9 @@ def validate(
     decisions: dict[str, Any] = {}
     left_out: dict[str, str] = {}
     for stated in bundle.card["architecture"]["decisions"]:
-        decision, threshold = Decision(tuple(stated["classes"])), float(stated["threshold"])
-        said = _judged(decision, done.diagnosed, known, cohort_of)
+        decision, threshold = Decision.stated(stated), float(stated["threshold"])
+        here = [study.diagnoses.meant(key, name) for key, name in zip(decision.classes, decision.names, strict=True)]
+        said = _judged(decision, here, done.diagnosed, known, cohort_of)
         missing = _missing(decision, said.targets)
         if missing:
             left_out[decision.name] = f"The study has no patient with cells who has {missing}."
@@ -107,16 +108,21 @@ def _without(found: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _judged(
-    decision: Decision, diagnosed: Sequence[Diagnosed], known: dict[str, str], cohort_of: dict[str, str]
+    decision: Decision,
+    here: Sequence[str],
+    diagnosed: Sequence[Diagnosed],
+    known: dict[str, str],
+    cohort_of: dict[str, str],
 ) -> _Judged:
+    """`here`: the keys that the study has for the decision's diagnoses."""
     found = _Judged()
     for patient in diagnosed:
         diagnosis = known[patient.patient]
         for said in patient.said:
-            if said.decision != decision.name or diagnosis not in decision.classes:
+            if said.decision != decision.name or diagnosis not in here:
                 continue
             found.rows.append([said.probabilities[each] for each in decision.classes])
-            found.targets.append(decision.classes.index(diagnosis))
+            found.targets.append(here.index(diagnosis))
             found.codes.append(patient.patient)
             found.cohorts.append(cohort_of[patient.patient])
             found.taught_on += said.chain != "all"
@@ -143,7 +149,7 @@ def _by_cohort(decision: Decision, said: _Judged, threshold: float, draws: int) 
 
 def _missing(decision: Decision, targets: Sequence[int]) -> str:
     """The diagnoses that no patient has, in words."""
-    return " or ".join(NAMES[each] for place, each in enumerate(decision.classes) if place not in targets)
+    return " or ".join(name for place, name in enumerate(decision.names) if place not in targets)
 
 
 def _figures(said: _Judged, own: Sequence[int], threshold: float, draws: int) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Q, QuerySet
 
-from annotation.models import Diagnosis, Role, Study
+from annotation.diagnoses import UNKNOWN
+from annotation.models import Role, Study
 from inference.cell_feature_jobs import Extractor, default_extractor
 from inference.diagnosis import DiagnosisProblem
 from inference.models import ValidationJob
@@ -14,7 +15,7 @@ from inference.validation import validate
 from training.heartbeat import heard
 from training.models import Bundle, JobState, Kind
 
-KNOWN = Count("patients", filter=~Q(patients__diagnosis=Diagnosis.UNKNOWN))
+KNOWN = Count("patients", filter=~Q(patients__diagnosis=UNKNOWN))
 
 
 class AlreadyValidating(Exception):
@@ -35,7 +36,7 @@ def ask(bundle: Bundle, study: Study, user: Any = None) -> ValidationJob:
     ValidationJob.bury_dead()
     if not Kind(bundle.kind).diagnoses:
         raise DiagnosisProblem(f"The bundle {bundle.pk} is a {bundle.kind}, which diagnoses nobody.")
-    if not study.patients.exclude(diagnosis=Diagnosis.UNKNOWN).exists():
+    if not study.patients.exclude(diagnosis=UNKNOWN).exists():
         raise DiagnosisProblem(f"The study {study.name} has no patient whose diagnosis is known.")
     try:
         with transaction.atomic():

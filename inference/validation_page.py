@@ -9,6 +9,7 @@ from annotation.models import Patient, Study
 from annotation.templatetags.humane import ago
 from inference.models import ValidationJob
 from inference.validation_jobs import judging_studies, last_of
+from training.decisions import names_in
 from training.models import Bundle, JobState
 from training.views.classifier_page import Figure
 from training.views.diagnosis_judged import judged_context
@@ -102,7 +103,7 @@ def _chosen(job: ValidationJob, decision: str, cohort: str, viewer: int) -> dict
     by = f", asked for by {job.requested_by.get_username()}" if job.requested_by else ""
     of_cohort = each["cohorts"].get(cohort, {})
     cohort = cohort if "roc" in of_cohort else ""
-    found = judged_context(of_cohort if cohort else each, each["diagnoses"], each["threshold"])
+    found = judged_context(of_cohort if cohort else each, names_in(name), each["threshold"])
     return found | {
         "shown": job,
         "decision": name,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.classifier_bundle import versions
-from training.decisions import NAMES, Decision
+from training.decisions import Decision
 from training.diagnosis_chain import ALL
 from training.diagnosis_judging import Calibration, judge, threshold_of
 from training.diagnosis_settings import DiagnosisSettings
@@ -63,9 +63,8 @@ def chances_of(lesson: PatientsLesson, decision: Decision, unseen: Values, calib
     """What the same scores say of each patient, for a later round to be compared with (training/judged_chances.py)."""
     numbers, targets = lesson.of(decision)
     patients = [lesson.patients[number] for number in numbers.tolist()]
-    classes = [NAMES[each] for each in decision.classes]
     chances = calibration.probabilities(unseen)
-    return judged_part(decision.name, classes, patients, patients, targets.tolist(), chances)
+    return judged_part(decision.name, list(decision.names), patients, patients, targets.tolist(), chances)
 
 
 def summary_of(judged: Mapping[str, Mapping[str, Any]], counts: Mapping[str, int]) -> dict[str, Any]:
@@ -124,7 +123,7 @@ def card_of(
 
 
 def decisions_of(card: Mapping[str, Any]) -> tuple[Decision, ...]:
-    return tuple(Decision(tuple(each["classes"])) for each in card["architecture"]["decisions"])
+    return tuple(Decision.stated(each) for each in card["architecture"]["decisions"])
 
 
 def calibrations_of(card: Mapping[str, Any]) -> dict[str, Calibration]:

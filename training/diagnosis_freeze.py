@@ -65,7 +65,7 @@ def _read(study: Study, selection: Selection) -> tuple[dict[str, Any], dict[str,
             "each image is."
         )
     manifest, files = cells_manifest(study, cells, _in_diagnoses, unlabelled=True)
-    return manifest, files, at
+    return manifest | {"diagnoses": study.diagnoses.as_json()}, files, at
 
 
 def _in_diagnoses(label: Label) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.crop_features import VIEWS, Extractor, read_features
-from training.decisions import Decision, parse_decisions
+from training.decisions import Decision, asked_of
 from training.diagnosis_bundle import write_diagnosis
 from training.diagnosis_card import chances_of, judged_of, summary_of
 from training.diagnosis_chain import Taught, Teacher, teach_chains
@@ -56,7 +56,7 @@ def carry_out(
     is no longer `wanted`.
     """
     begun = time.monotonic()
-    lesson = diagnosis_lesson(snapshot.manifest, parse_decisions(settings.decisions), settings.folds)
+    lesson = diagnosis_lesson(snapshot.manifest, asked_of(snapshot.manifest, settings.decisions), settings.folds)
     stored = read_features(known, extractor.name) if known is not None else {}
     _say(tell, f"Learns {_words(lesson)} from {int(lesson.counts.sum())} cells of {len(lesson.patients)} patients.")
     for name, reason in lesson.left_out.items():

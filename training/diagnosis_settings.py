@@ -8,7 +8,7 @@ from typing import Any
 from annotation.folds import DIVISORS
 from training.classification_metrics import DRAWS
 from training.classifier_folds import FOLDS
-from training.decisions import USUAL, parse_decisions
+from training.decisions import USUAL
 from training.settings import SettingsError, typed, within
 
 # As training/mil.py has them, which the web process does not load.
@@ -91,11 +91,11 @@ def fields_of(kind: str) -> dict[str, "dataclasses.Field[Any]"]:
 
 
 def resolve_diagnosis_settings(kind: str, given: Mapping[str, Any]) -> DiagnosisSettings:
-    """Settings from values or text, the defaults for the rest. Raises SettingsError with one sentence."""
+    """Settings from values or text, the defaults for the rest; what the decisions name, a study's diagnoses say
+    (training/decisions.py). Raises SettingsError with one sentence."""
     settings = SETTINGS[kind](**typed(fields_of(kind), given))
     if settings.folds not in DIVISORS:
         raise SettingsError(f"The setting folds must be one of {', '.join(map(str, DIVISORS))}, not {settings.folds}.")
-    parse_decisions(settings.decisions)
     if isinstance(settings, MilSettings) and settings.pooling not in POOLINGS:
         raise SettingsError(f"The setting pooling must be one of {', '.join(POOLINGS)}, not {settings.pooling!r}.")
     if isinstance(settings, MilSettings) and settings.colours not in COLOURS:

@@ -46,6 +46,7 @@ def _read(study: Study, selection: Selection) -> tuple[dict[str, Any], dict[str,
         "schema": SCHEMA,
         "study": study.name,
         "labels": [],
+        "diagnoses": study.diagnoses.as_json(),
         "images": [
             {**image_entry(image, []), "sample": image.sample}
             for image in sorted(images, key=lambda image: image.sha256)

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from training.code_version import VERSION
 from training.contract import content_hash
 from training.crop_features import Stopped
-from training.decisions import parse_decisions
+from training.decisions import asked_of
 from training.devices import peak_of_process
 from training.diagnosis_bundle import save_tensors
 from training.diagnosis_card import chances_of, judged_of, summary_of
@@ -50,7 +50,7 @@ def carry_out(
     is damaged, Stopped where it is no longer `wanted`.
     """
     begun = time.monotonic()
-    lesson = image_lesson(snapshot.manifest, parse_decisions(settings.decisions), settings.folds)
+    lesson = image_lesson(snapshot.manifest, asked_of(snapshot.manifest, settings.decisions), settings.folds)
     words = " and ".join(decision.name for decision in lesson.decisions)
     _say(tell, f"Learns {words} from {len(lesson.entries)} images of {len(lesson.patients)} patients as a whole.")
     for name, reason in lesson.left_out.items():

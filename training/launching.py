@@ -135,7 +135,7 @@ def launch_diagnosis(
     resolved = resolve_diagnosis_settings(kind, {"decisions": study.decisions, **(settings or {})})
     chosen = selection or Selection()
     asked = _Asked(user, seed, chosen, trials, again, at_once)
-    decisions = parse_decisions(resolved.decisions)
+    decisions = parse_decisions(resolved.decisions, study.diagnoses)
     of_images = kind == Kind.IMAGE
     whose = "all patients" if chosen == Selection() else chosen.words
     return _launched(

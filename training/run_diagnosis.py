@@ -13,7 +13,7 @@ from typing import Any
 
 from training.command import add_common_arguments, read_settings
 from training.crop_features import NAME, Extractor
-from training.decisions import DecisionError, parse_decisions
+from training.decisions import DecisionError, asked_of
 from training.diagnosis_lesson import diagnosis_lesson
 from training.diagnosis_settings import SETTINGS, CellsSettings, ImageSettings, resolve_diagnosis_settings
 from training.image_lesson import image_lesson
@@ -43,7 +43,7 @@ def _planned(options: argparse.Namespace, snapshot: Snapshot, extractor: Open) -
     if isinstance(settings, ImageSettings):
         return _planned_of_images(options, snapshot, settings)
     assert isinstance(settings, CellsSettings)
-    diagnosis_lesson(snapshot.manifest, parse_decisions(settings.decisions), settings.folds)
+    diagnosis_lesson(snapshot.manifest, asked_of(snapshot.manifest, settings.decisions), settings.folds)
 
     def begin() -> Work:
         eye = extractor(settings)
@@ -73,7 +73,7 @@ def _planned(options: argparse.Namespace, snapshot: Snapshot, extractor: Open) -
 
 
 def _planned_of_images(options: argparse.Namespace, snapshot: Snapshot, settings: ImageSettings) -> Plan:
-    image_lesson(snapshot.manifest, parse_decisions(settings.decisions), settings.folds)
+    image_lesson(snapshot.manifest, asked_of(snapshot.manifest, settings.decisions), settings.folds)
 
     def begin() -> Work:
         from training.backbone import BackboneError

@@ -1,10 +1,11 @@
 from django.urls import URLPattern, URLResolver, path
 
-from training.views import bundles, decisions, effort, past, rounds, scores, search
+from training.views import bundles, decisions, diagnoses, effort, past, rounds, scores, search
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:study_id>/rounds/", rounds.rounds, name="rounds"),
     path("studies/<int:study_id>/decisions/", decisions.decisions, name="study-decisions"),
+    path("studies/<int:study_id>/diagnoses/", diagnoses.diagnoses, name="study-diagnoses"),
     path("studies/<int:study_id>/effort/", effort.effort, name="effort"),
     path("studies/<int:study_id>/effort/statement/", effort.effort_statement, name="effort-statement"),
     path("studies/<int:study_id>/effort/table.csv", effort.effort_table, name="effort-table"),

@@ -68,7 +68,7 @@ class ViaScheme:
         file = {
             STATE: _text("state of the image: new, proposed, in_progress, annotated, reviewed"),
             PATIENT: _text("pseudonym of the patient"),
-            DIAGNOSIS: _text("apl, non_apl_aml, healthy, unknown"),
+            DIAGNOSIS: _text("key of the study's diagnosis, or unknown"),
             UM_PER_PIXEL: _text("micrometres per pixel"),
         }
         return {"region": region, "file": file}

@@ -8,7 +8,7 @@ from annotation.models.image_quality import ImageQuality
 from annotation.models.key_bindings import KeyBindings
 from annotation.models.label import CellLabel, CellText, Label, LabelGroup, TextAttribute
 from annotation.models.operation import Operation
-from annotation.models.patient import Diagnosis, Patient
+from annotation.models.patient import Patient
 from annotation.models.presence import Presence
 from annotation.models.proposal_run import ProposalRun
 from annotation.models.reading import CellReading, Reader, Reading
@@ -23,7 +23,6 @@ __all__ = [
     "CellText",
     "Comment",
     "Correction",
-    "Diagnosis",
     "ImageEffort",
     "ImageName",
     "ImageOrder",

@@ -1,42 +1,8 @@
 from django.db import models, transaction
 
+from annotation.diagnoses import LONGEST, UNKNOWN, DiagnosesError
 from annotation.folds import next_slot
 from annotation.models.study import Study
-
-
-class Diagnosis(models.TextChoices):
-    APL = "apl", "APL"
-    NON_APL_AML = "non_apl_aml", "Non-APL AML"
-    HEALTHY = "healthy", "Healthy donor"
-    UNKNOWN = "unknown", "Unknown"
-
-    @classmethod
-    def parse(cls, text: str) -> "Diagnosis":
-        """A diagnosis as people write it. Raises ValueError naming what is accepted."""
-        key = "".join(c for c in text.lower() if c.isalnum())
-        found = _SPELLINGS.get(key)
-        if found is None:
-            raise ValueError(f"Diagnosis {text!r} is not one of APL, non-APL AML, healthy donor, unknown.")
-        return cls(found)
-
-
-_SPELLINGS = {
-    "": "unknown",
-    "unknown": "unknown",
-    "na": "unknown",
-    "apl": "apl",
-    "amlm3": "apl",
-    "m3": "apl",
-    "nonaplaml": "non_apl_aml",
-    "aml": "non_apl_aml",
-    "otheraml": "non_apl_aml",
-    "nonapl": "non_apl_aml",
-    "healthy": "healthy",
-    "healthydonor": "healthy",
-    "donor": "healthy",
-    "control": "healthy",
-    "normal": "healthy",
-}
 
 
 class Patient(models.Model):
@@ -44,7 +10,8 @@ class Patient(models.Model):
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="patients")
     code = models.CharField(max_length=200)
-    diagnosis = models.CharField(max_length=16, choices=Diagnosis.choices, default=Diagnosis.UNKNOWN)
+    # The key of one of its study's diagnoses, or unknown.
+    diagnosis = models.CharField(max_length=LONGEST, default=UNKNOWN)
     # Where or when the smears were made (a site, a batch): bundles are judged cohort by cohort. Empty: not known.
     cohort = models.CharField(max_length=100, blank=True)
     # One of 60 slots; see annotation/folds.py.
@@ -57,14 +24,26 @@ class Patient(models.Model):
     def __str__(self) -> str:
         return self.code
 
+    @property
+    def diagnosis_title(self) -> str:
+        """Its diagnosis as the study names it. Free where the study is at hand."""
+        return self.study.diagnoses.title(self.diagnosis)
+
     @classmethod
-    def arrive(cls, study: Study, code: str, diagnosis: str = Diagnosis.UNKNOWN) -> "Patient":
-        """The study's patient of that code, made with a fold of its own where there is none yet."""
+    def arrive(cls, study: Study, code: str, diagnosis: str = UNKNOWN) -> "Patient":
+        """The study's patient of that code, made with a fold of its own where there is none yet; a diagnosis is taken
+        where none was known. Raises DiagnosesError for one that the study does not have."""
         with transaction.atomic():
-            # The study's row serialises arrivals: two imports at once must not deal the same slot twice.
-            Study.objects.select_for_update().get(pk=study.pk)
+            # The study's row serialises arrivals: two imports at once must not deal the same slot twice, and no
+            # diagnosis may be retired meanwhile.
+            known = Study.objects.select_for_update().get(pk=study.pk).diagnoses
+            if diagnosis != UNKNOWN and diagnosis not in known:
+                raise DiagnosesError(f"The study {study.name} has no diagnosis {diagnosis!r}, only {known.words}.")
             found = cls.objects.filter(study=study, code=code).first()
             if found:
+                if found.diagnosis == UNKNOWN != diagnosis:
+                    found.diagnosis = diagnosis
+                    found.save(update_fields=["diagnosis"])
                 return found
             slots = list(
                 cls.objects.filter(study=study, diagnosis=diagnosis).order_by("pk").values_list("fold", flat=True)

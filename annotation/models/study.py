@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from annotation.diagnoses import Diagnoses, usual_rows
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
@@ -49,8 +51,10 @@ class Study(models.Model):
     synthetic = models.BooleanField(default=False)
     # By what the next image for a person is chosen among those that are nobody's.
     next_order = models.CharField(max_length=16, choices=ImageOrder.choices, default=ImageOrder.TEACHES)
-    # Which diagnoses models tell apart here, as training/decisions.py reads it.
-    decisions = models.CharField(max_length=300, default="apl/non_apl_aml, apl/healthy")
+    # What `diagnoses` is made of.
+    diagnosis_rows = models.JSONField(default=usual_rows)
+    # Which of them models tell apart here, as training/decisions.py reads it.
+    decisions = models.TextField(default="apl/non_apl_aml, apl/healthy")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = StudyQuerySet.as_manager()
@@ -67,6 +71,11 @@ class Study(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def diagnoses(self) -> Diagnoses:
+        """Those that its patients can have (training/study_diagnoses.py changes them)."""
+        return Diagnoses.of(self.diagnosis_rows)
 
     def role_of(self, user: Any) -> Role | None:
         """The user's role here, admin for a superuser, None for an outsider. Costs one query."""

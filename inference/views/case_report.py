@@ -32,7 +32,7 @@ from inference.diagnosis import DiagnosisProblem
 from inference.diagnosis_jobs import AlreadyDiagnosing, ask, can_diagnose
 from inference.models import CaseReport, DiagnosisJob, PatientDiagnosis
 from inference.validation_jobs import on_patients_of
-from training.decisions import names_of
+from training.study_decisions import decided_by
 
 _CELLS = Count("images__cells", filter=Q(images__cells__status="confirmed", images__cells__ignored=False))
 
@@ -65,7 +65,7 @@ def reports(request: HttpRequest, study_id: int) -> HttpResponse:
     context |= {
         "job": DiagnosisJob.objects.filter(study=study).defer("log").first(),
         "judged": on_patients_of(study, request.user),
-        "decisions": names_of(study.decisions),
+        "decisions": [decision.name for decision in decided_by(study)],
         "may_diagnose": bool(rows) and may_sign(context["role"]) and can_diagnose(study),
     }
     return render(request, "inference/case_reports.html", context)

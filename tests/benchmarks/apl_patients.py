@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 from sklearn.model_selection import StratifiedKFold
 
+from annotation.diagnoses import USUAL
 from annotation.label_names import readable
 from annotation.label_roles import guessed_role
 from tests.benchmarks.apl_cells import APL, features_of
@@ -31,7 +32,7 @@ from training.diagnosis_readings import read_patients
 from training.diagnosis_settings import EnsembleSettings, MilSettings
 from training.diagnosis_teachers import EnsembleTeacher, MilTeacher
 
-DECISION = Decision(("apl", "non_apl_aml"))
+DECISION = Decision.among(("apl", "non_apl_aml"), USUAL)
 TEACHERS: dict[str, Teacher] = {
     "mil": MilTeacher(MilSettings(), 0),
     "mil_without_control": MilTeacher(MilSettings(control=0.0), 0),

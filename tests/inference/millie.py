@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from annotation.diagnoses import USUAL
 from annotation.models import Study
 from inference import millie_cells
 from training.decisions import Decision
@@ -15,7 +16,7 @@ from training.diagnosis_teachers import MilStep
 from training.mil import MilNet
 from training.models import Bundle, Kind
 
-AML, HEALTHY = Decision(("apl", "non_apl_aml")), Decision(("apl", "healthy"))
+AML, HEALTHY = (Decision.among(("apl", other), USUAL) for other in ("non_apl_aml", "healthy"))
 
 
 class Toy:

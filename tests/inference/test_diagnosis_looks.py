@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from django.conf import settings
 
-from annotation.models import Cell, Diagnosis, Label, LabelGroup, Patient, Study
+from annotation.models import Cell, Label, LabelGroup, Patient, Study
 from inference.diagnosis import DiagnosisProblem, Models, diagnose_patients
 from inference.diagnosis_looks import features_by_look
 from tests.labelled_cells import BLUE, RED, near
@@ -34,7 +34,7 @@ def study_of_two_kinds(study: Study, make_field: Fields) -> Study:
     chance = np.random.default_rng(3)
     for number in range(6):
         apl = number % 2 == 0
-        Patient.arrive(study, f"P{number}", Diagnosis.APL if apl else Diagnosis.NON_APL_AML)
+        Patient.arrive(study, f"P{number}", "apl" if apl else "non_apl_aml")
         kinds = [0, 0, 0, 1] if apl else [1, 1, 1, 0]
         cells = make_field(study, f"P{number}", [near((RED, BLUE)[kind], chance) for kind in kinds])
         for cell, kind in zip(cells, kinds, strict=True):

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from annotation.diagnoses import USUAL
 from training.decisions import Decision
 from training.diagnosis_lesson import CellClasses, DiagnosisLesson, LabelFacts
 
@@ -13,7 +14,7 @@ FACTS = {
     "Lymphocyte": LabelFacts("mature", True),
     "Smudge cell": LabelFacts("no_cell", False),
 }
-APL = Decision(("apl", "non_apl_aml"))
+APL = Decision.among(("apl", "non_apl_aml"), USUAL)
 WIDTH = 12
 
 

@@ -14,7 +14,7 @@ from tests.training.pictured_patients import picture, pictured_patients
 from training import image_round, run_diagnosis
 from training.bundle import BundleError, read_bundle
 from training.crop_features import Stopped
-from training.decisions import DecisionError, parse_decisions
+from training.decisions import DecisionError, asked_of
 from training.diagnosis_settings import ImageSettings
 from training.image_bundle import ImageModel
 from training.image_lesson import image_lesson
@@ -145,7 +145,7 @@ def test_the_command_says_what_it_made_and_why_it_refuses(
 
 def test_images_that_were_picked_for_their_cells_are_left_out(tmp_path: Path) -> None:
     manifest = pictured_patients(tmp_path / "patients", 6, 1, extra=2).manifest
-    decisions = parse_decisions("apl/non_apl_aml")
+    decisions = asked_of(manifest, "apl/non_apl_aml")
     lesson = image_lesson(manifest, decisions, 3)
     assert len(lesson.entries) == 6 and len(manifest["images"]) == 18
     picked = {**manifest, "images": [{**image, "sample": "extra"} for image in manifest["images"]]}

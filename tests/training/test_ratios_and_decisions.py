@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from annotation.diagnoses import USUAL
 from training.cell_reader import Reading
-from training.decisions import Decision, DecisionError, allowed, parse_decisions
+from training.decisions import DecisionError, allowed, parse_decisions
 from training.diagnosis_judging import calibrate, judge, threshold_of
 from training.diagnosis_lesson import LabelFacts
 from training.ratios import ratios_of
@@ -42,15 +43,15 @@ def test_without_a_viable_cell_there_is_no_ratio() -> None:
 
 
 def test_decisions_are_read_and_named() -> None:
-    pair, three = parse_decisions("APL/non-APL AML, apl/non_apl_aml/healthy")
+    pair, three = parse_decisions("APL/non-APL AML, apl/non_apl_aml/healthy donor", USUAL)
     assert pair.name == "APL vs non-APL AML" and three.classes == ("apl", "non_apl_aml", "healthy")
-    for wrong in ("apl", "apl/apl", "apl/flu", ""):
+    for wrong in ("apl", "apl/apl", "apl/flu", "apl/unknown", "apl/", ""):
         with pytest.raises(SettingsError):
-            parse_decisions(wrong)
+            parse_decisions(wrong, USUAL)
 
 
 def test_decisions_that_patients_do_not_allow_are_left_out_with_the_reason() -> None:
-    both = (Decision(("apl", "non_apl_aml")), Decision(("apl", "healthy")))
+    both = parse_decisions("apl/non_apl_aml, apl/healthy", USUAL)
     diagnoses = {f"P{n}": "apl" if n % 2 else "non_apl_aml" for n in range(12)} | {"H": "healthy"}
     slots = {name: place // 2 for place, name in enumerate(diagnoses)}
     kept, left_out = allowed(both, diagnoses, slots, 3)

@@ -11,14 +11,13 @@ from rest_framework.views import APIView
 
 from annotation.access import study_for
 from annotation.models import Role, Study
-from training.decisions import names_of
 from training.settings import SettingsError
-from training.study_decisions import decide
+from training.study_decisions import decide, decided_by
 
 
 class DecisionsIn(serializers.Serializer[Any]):
     # As "apl/non_apl_aml, apl/non_apl_aml/healthy".
-    decisions = serializers.CharField(max_length=300)
+    decisions = serializers.CharField(max_length=2000)
 
 
 class StudyDecisions(APIView):
@@ -29,7 +28,7 @@ class StudyDecisions(APIView):
 
     @extend_schema(request=DecisionsIn, responses=OpenApiTypes.OBJECT)
     def put(self, request: Request, study_id: int) -> Response:
-        """Set them, for admins. 400 for what names no decisions."""
+        """Set them, for admins. 400 for what names no decisions between the study's diagnoses."""
         study = study_for(request.user, study_id, Role.ADMIN)
         asked = DecisionsIn(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -41,4 +40,4 @@ class StudyDecisions(APIView):
 
 
 def _json(study: Study) -> dict[str, Any]:
-    return {"decisions": study.decisions, "names": list(names_of(study.decisions))}
+    return {"decisions": study.decisions, "names": [decision.name for decision in decided_by(study)]}

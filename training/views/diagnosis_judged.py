@@ -4,36 +4,35 @@ diagnosis, each patient."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training.decisions import NAMES
 from training.views.classifier_page import Figure, confusion_table
 from training.views.diagnosis_curves import curve_plots
 
 
-def judged_context(judged: Mapping[str, Any], classes: Sequence[str], threshold: float) -> dict[str, Any]:
-    """Of what training/diagnosis_judging.py found for a decision between `classes`."""
+def judged_context(judged: Mapping[str, Any], names: Sequence[str], threshold: float) -> dict[str, Any]:
+    """Of what training/diagnosis_judging.py found for a decision between diagnoses of such `names`."""
     return {
         "threshold": threshold,
-        "first": NAMES[classes[0]],
-        "curve_plots": curve_plots(judged, NAMES[classes[0]]),
+        "first": names[0],
+        "curve_plots": curve_plots(judged, names[0]),
         "judged_patients": [
             {
                 "patient": one["patient"].removeprefix("p:"),
-                "truth": NAMES[classes[one["truth"]]],
+                "truth": names[one["truth"]],
                 "probability": one["probability"],
-                "says": _says(one, classes, threshold),
-                "others": _others(one, classes),
+                "says": _says(one, names, threshold),
+                "others": _others(one, names),
                 "right": _is_right(one, threshold),
             }
             for one in sorted(judged.get("by_patient", []), key=lambda one: -one["probability"])
         ],
-        **_several(judged, classes),
+        **_several(judged, names),
     }
 
 
-def _says(one: Mapping[str, Any], classes: Sequence[str], threshold: float) -> str:
-    if len(classes) > 2:
-        return NAMES[classes[one["said"]]]
-    return NAMES[classes[0]] if one["probability"] >= threshold else f"not {NAMES[classes[0]]}"
+def _says(one: Mapping[str, Any], names: Sequence[str], threshold: float) -> str:
+    if len(names) > 2:
+        return names[one["said"]]
+    return names[0] if one["probability"] >= threshold else f"not {names[0]}"
 
 
 def _is_right(one: Mapping[str, Any], threshold: float) -> bool:
@@ -43,17 +42,16 @@ def _is_right(one: Mapping[str, Any], threshold: float) -> bool:
     return bool((one["probability"] >= threshold) == (one["truth"] == 0))
 
 
-def _others(one: Mapping[str, Any], classes: Sequence[str]) -> list[tuple[str, float]]:
+def _others(one: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, float]]:
     """Names and probabilities of the diagnoses after the first, of three or more."""
     told = one.get("probabilities", [])
-    return [(NAMES[name], value) for name, value in zip(classes[1:], told[1:], strict=False)]
+    return list(zip(names[1:], told[1:], strict=False))
 
 
-def _several(judged: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
+def _several(judged: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Of three or more diagnoses: the figures of each against all others, and who was said to have which."""
     if "classes" not in judged:
         return {}
-    names = [NAMES[name] for name in classes]
     return {
         "class_rows": [
             (names[each["class"]], each["patients"], [Figure.of(name, each[name]) for name in ("auroc", "auprc")])

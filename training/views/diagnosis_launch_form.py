@@ -5,7 +5,7 @@ from django import forms
 from django.http import QueryDict
 
 from annotation.models import Patient, Study
-from training.decisions import USUAL
+from training.decisions import parse_decisions
 from training.diagnosis_settings import POOLINGS, resolve_diagnosis_settings
 from training.models import Kind
 from training.selection import ALL, Selection
@@ -25,10 +25,9 @@ class DiagnosisLaunchForm(RoundForm):
 
     decisions = forms.CharField(
         label="Tell apart",
-        initial=USUAL,
         required=False,
-        help_text="As the study's diagnoses say, unless others are given: apl, non_apl_aml and healthy, parted by a "
-        "stroke. Those that the patients allow are learned.",
+        help_text="As the study's diagnoses say, unless others are given: {keys}, parted by a stroke. Those that the "
+        "patients allow are learned.",
     )
     pooling = forms.ChoiceField(
         label="Cells of a patient",
@@ -64,7 +63,9 @@ class DiagnosisLaunchForm(RoundForm):
         """`settings` are those that the form begins with."""
         initial = {"decisions": study.decisions} | self.begun_with(settings, ("decisions", "pooling", "folds"))
         super().__init__(data, label_suffix="", initial=initial)
-        self.kind = kind
+        self.study, self.kind = study, kind
+        told = self.fields["decisions"]
+        told.help_text = told.help_text.format(keys=", ".join(row.key for row in study.diagnoses))
         if kind != Kind.MIL:
             del self.fields["pooling"]
         if kind == Kind.IMAGE:
@@ -82,7 +83,8 @@ class DiagnosisLaunchForm(RoundForm):
         return not untouched or any(field.errors or field.value() not in UNTOUCHED for field in rest)
 
     def check_settings(self) -> None:
-        resolve_diagnosis_settings(self.kind, self.settings())
+        settings = resolve_diagnosis_settings(self.kind, {"decisions": self.study.decisions, **self.settings()})
+        parse_decisions(settings.decisions, self.study.diagnoses)
 
     def settings(self) -> dict[str, Any]:
         """The settings that differ from the defaults. Raises SettingsError for a line that is none."""

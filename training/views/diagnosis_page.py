@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotation.models import Cell, Diagnosis, Patient, SmearImage, Study
-from training.decisions import NAMES
+from annotation.diagnoses import UNKNOWN
+from annotation.models import Cell, Patient, SmearImage, Study
+from training.decisions import names_in
 from training.models import Kind, Round
 from training.views.beside_kinds import FIGURES, beside_kinds, figures_of
 from training.views.diagnosis_judged import judged_context
@@ -25,9 +26,9 @@ def diagnosed_by_now(study: Study, kind: Kind = Kind.MIL) -> Diagnosed:
         has: dict[str, Any] = {"images__in": SmearImage.objects.filter(study=study).representative()}
     else:
         has = {"images__cells__in": Cell.objects.filter(image__study=study, ignored=False).shown()}
-    known = Patient.objects.filter(study=study, **has).exclude(diagnosis=Diagnosis.UNKNOWN)
+    known = Patient.objects.filter(study=study, **has).exclude(diagnosis=UNKNOWN)
     rows = list(known.distinct().values_list("pk", "diagnosis"))
-    counts = [(NAMES[each], sum(found == each for _, found in rows)) for each in NAMES]
+    counts = [(each.name, sum(found == each.key for _, found in rows)) for each in study.diagnoses]
     return Diagnosed(len(rows), [pair for pair in counts if pair[1]])
 
 
@@ -60,6 +61,5 @@ def diagnosis_context(round_: Round, wanted: str = "") -> dict[str, Any]:
     if not chosen:
         return context
     each = judged[chosen]
-    classes = next(one["classes"] for one in card["architecture"]["decisions"] if one["name"] == chosen)
     threshold = next(one["threshold"] for one in card["architecture"]["decisions"] if one["name"] == chosen)
-    return context | judged_context(each, classes, threshold) | {"judged_folds": each.get("folds", [])}
+    return context | judged_context(each, names_in(chosen), threshold) | {"judged_folds": each.get("folds", [])}
