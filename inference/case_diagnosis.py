@@ -99,7 +99,7 @@ def suspected_of(decisions: Sequence[Mapping[str, Any]]) -> str:
     """One line for all decisions; "" where there is none."""
     if not decisions:
         return ""
-    first = {each["first"] for each in decisions}
+    first = {names_in(each["decision"])[0] for each in decisions}
     said = {each["says"] for each in decisions}
     if len(said) == 1:
         return f"Suspected: {said.pop()}"

@@ -16,6 +16,7 @@ from annotation.formats.detect import read_records
 from annotation.formats.records import Selection, place
 from annotation.formats.rows import CellRow, Choice, Group, ImageRow
 from annotation.models import Cell, CellLabel, Label, Patient, ProposalRun, SmearImage, Study
+from annotation.scheme import study_named
 from annotation.store import ImageStore
 from tests.annotation.test_borders import HEIGHT, WIDTH, borders
 
@@ -159,6 +160,28 @@ def test_an_export_into_an_empty_study_gives_the_same(
     call_command("import_images", folder, *options, stdout=out, stderr=io.StringIO())
     assert json.loads(out.getvalue().splitlines()[-1])["cells"] == 0
     assert content(empty) == content(filled)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_diagnosis_of_another_study_is_read_by_its_own_spellings(
+    study: Study, make_image: Any, format: str, tmp_path: Path, settings: Any
+) -> None:
+    study.diagnosis_rows = study.diagnoses.added("CML").as_json()
+    study.save()
+    image = make_image(study, seed=1, name="a.png", state="annotated", patient=Patient.arrive(study, "P1", "cml"))
+    file = tmp_path / "files" / image.name
+    file.parent.mkdir()
+    file.write_bytes(ImageStore(settings.IMAGE_STORE).pixels(image.sha256).read_bytes())
+    export(study, format, tmp_path / "export")
+    knowing = study_named("Knows it otherwise")
+    knowing.diagnosis_rows = knowing.diagnoses.added("Philadelphia positive", spellings=["CML"]).as_json()
+    knowing.save()
+    for name, diagnosis, skipped in ((knowing.name, "philadelphia_positive", []), ("Does not", "unknown", ["P1"])):
+        out = io.StringIO()
+        options = ["--study", name, "--annotations", str(tmp_path / "export")]
+        call_command("import_images", str(file.parent), *options, stdout=out, stderr=io.StringIO())
+        assert [each["name"] for each in json.loads(out.getvalue())["skipped"]] == skipped
+        assert Patient.objects.get(study__name=name).diagnosis == diagnosis
 
 
 def test_a_via_project_has_the_structure_of_via(filled: Study, tmp_path: Path) -> None:

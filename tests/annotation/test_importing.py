@@ -262,6 +262,23 @@ def test_a_later_table_adds_patients_but_moves_none(folder: Path, tmp_path: Path
     assert [skipped["name"] for skipped in result["skipped"]] == ["P3"]
 
 
+def test_a_study_reads_its_own_diagnoses(folder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "p.csv"
+    table.write_text("patient,image,diagnosis\nP1,a.png,CML\nP2,b.png,M3\n")
+    (skipped,) = run(folder, "--patients", table)["skipped"]
+    assert skipped["name"] == "P1" and skipped["reason"] == (
+        "Row 2: Diagnosis 'CML' is not one of APL, non-APL AML, healthy donor, unknown: admins add diagnoses and "
+        "spellings on the study's page of diagnoses. It counts as unknown."
+    )
+    study = Patient.objects.get(code="P1").study
+    study.diagnosis_rows = study.diagnoses.added("Chronic myeloid leukaemia", "ph", ["CML"]).as_json()
+    study.save()
+    table.write_text("patient,image,diagnosis\nP1,a.png,c.m.l.\nP2,b.png,ph\n")
+    (skipped,) = run(folder, "--patients", table)["skipped"]
+    assert skipped == {"name": "P2", "reason": "The patient's diagnosis here is APL and stays so."}
+    assert Patient.objects.get(code="P1").diagnosis_title == "Chronic myeloid leukaemia"
+
+
 def test_cohorts_stand_in_the_table_and_stay(folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "p.csv"
     table.write_text("patient,image,diagnosis,Site\nP1,a.png,APL,Berlin\nP1,b.png,APL,Dresden\n")
