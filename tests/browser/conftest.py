@@ -40,13 +40,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="module")
+# One browser for all of these tests: starting it took a second for each file, in each worker. It is gone when other
+# tests follow, in whose thread no event loop may run.
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
     found = find_chromium()
     if found is None:
@@ -110,24 +112,23 @@ def page_of(live_server: Any, chromium: Browser, console: Console) -> Iterator[A
 def wait_for_silence() -> None:
     """Until the live server has answered what the pages asked last: the database is emptied next, and would wait for
     it, or it for the database."""
-    # The server has a thread for each connection; those of closed pages end with their last answer.
-    deadline = time.monotonic() + 10
-    while any("process_request_thread" in thread.name for thread in threading.enumerate()):
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.05)
+    deadline = time.monotonic() + 15
     silent = 0
-    for _ in range(100):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
-            )
-            busy = cursor.fetchone()[0]
-        silent = 0 if busy else silent + 1
-        if silent == 4:
-            return
-        time.sleep(0.05)
+    while silent < 4 and time.monotonic() < deadline:
+        # The server has a thread for each connection; those of closed pages end with their last answer.
+        answering = any("process_request_thread" in thread.name for thread in threading.enumerate())
+        silent = 0 if answering or _others_ask() else silent + 1
+        time.sleep(0.02)
+
+
+def _others_ask() -> bool:
+    """Whether the database is at work for somebody besides this thread."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle')"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 @pytest.fixture
