@@ -57,7 +57,7 @@ class MilSettings(CellsSettings):
     lr: float = within(5e-3, 1e-5, 0.1, "learning rate of AdamW")
     weight_decay: float = within(0.05, 0.0, 1.0, "weight decay of AdamW")
     dropout: float = within(0.3, 0.0, 0.9, "share of the units that each step leaves out")
-    views: int = within(0, 0, 8, "further views of each cell that teach, in other stains and from other sides")
+    views: int = within(2, 0, 8, "further views of each cell that teach, in other stains and from other sides")
     test_views: int = within(0, 0, 8, "further views of each cell that a diagnosis is the mean of")
     colours: str = field(
         default="own",

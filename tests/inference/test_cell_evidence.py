@@ -174,7 +174,7 @@ def test_first_of_a_decision() -> None:
 def test_a_trained_millie_scores_cells_and_has_a_space(
     taught: Study, later: Study, train: Any, mean_colour: Any, no_broker: list[Any]
 ) -> None:
-    bundle = train(taught, "mil", MilSettings(networks=2, draws=100))
+    bundle = train(taught, "mil", MilSettings(networks=2, views=0, draws=100))
     Bundle.objects.filter(pk=bundle.pk).update(study=later, in_use=True)
     bundle.refresh_from_db()
     assert work(ask(later), lambda _: mean_colour)

@@ -170,7 +170,7 @@ def test_bundles_that_diagnose_nobody_are_refused(study: Study) -> None:
 
 @pytest.mark.slow
 def test_millie_names_the_cells_that_speak(taught: Study, later: Study, train: Train, mean_colour: MeanColour) -> None:
-    bundle = train(taught, "mil", MilSettings(networks=1, draws=100))
+    bundle = train(taught, "mil", MilSettings(networks=1, views=0, draws=100))
     patient = Patient.objects.get(study=later, code="C")
     found = diagnose_patients(later, [patient], [bundle], extractor=lambda _: mean_colour).diagnosed[0]
     cells = list(Cell.objects.filter(image__patient=patient).order_by("x0"))

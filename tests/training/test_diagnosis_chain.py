@@ -16,7 +16,7 @@ from training.diagnosis_lesson import DiagnosisLesson
 from training.diagnosis_settings import EnsembleSettings, MilSettings
 from training.diagnosis_teachers import EnsembleTeacher, MilTeacher
 
-MIL = MilTeacher(MilSettings(networks=1), 0)
+MIL = MilTeacher(MilSettings(views=0, networks=1), 0)
 ENSEMBLE = EnsembleTeacher(EnsembleSettings(), 0)
 
 
@@ -78,8 +78,8 @@ def test_no_reader_reads_a_patient_that_it_was_taught_on(monkeypatch: pytest.Mon
 
 def test_a_smears_stain_is_taken_off() -> None:
     lesson, features = patients(36, 40, stain=1.2)
-    plain = judged(lesson, features, MilTeacher(MilSettings(networks=1, control=0.0), 0))
-    controlled = judged(lesson, features, MilTeacher(MilSettings(networks=1, control=1.0), 0))
+    plain = judged(lesson, features, MilTeacher(MilSettings(views=0, networks=1, control=0.0), 0))
+    controlled = judged(lesson, features, MilTeacher(MilSettings(views=0, networks=1, control=1.0), 0))
     assert controlled > plain + 0.15
 
 
@@ -101,7 +101,7 @@ def test_ratios_that_nobody_labelled_are_left_out() -> None:
 @pytest.mark.parametrize("pooling", ["cells", "mean", "max", "gem", "attention"])
 def test_each_pooling_learns(pooling: str) -> None:
     lesson, features = patients(18)
-    assert judged(lesson, features, MilTeacher(MilSettings(networks=1, pooling=pooling), 0)) > 0.8
+    assert judged(lesson, features, MilTeacher(MilSettings(views=0, networks=1, pooling=pooling), 0)) > 0.8
 
 
 def test_cells_alone_speak_for_the_diagnosis_they_belong_to() -> None:

@@ -35,7 +35,7 @@ def test_views_teach_and_are_averaged_over() -> None:
     plain, viewed, both = (
         teach_chain(read, MilTeacher(settings, 0), None).steps[APL.name]
         for settings in (
-            MilSettings(networks=1),
+            MilSettings(networks=1, views=0),
             MilSettings(networks=1, views=2),
             MilSettings(networks=1, views=2, test_views=2),
         )

@@ -133,9 +133,12 @@ def test_chains_of_other_settings_come_to_one_scale(monkeypatch: pytest.MonkeyPa
     lesson, features = patients(18, 6)
     read = read_patients(lesson, features, needs_labels=False)
     run = DiagnosisSearch(read, lambda settings: MilTeacher(settings, 0), needs_labels=False, seed=0)
-    settings = {"0": MilSettings(networks=1, pooling="mean"), ALL: MilSettings(networks=1, control=0.0)}
+    settings = {
+        "0": MilSettings(views=0, networks=1, pooling="mean"),
+        ALL: MilSettings(views=0, networks=1, control=0.0),
+    }
     own = run.own({name: Found(name, 18, each, {}, 0, 0.9, 0.9, ()) for name, each in settings.items()})
-    plain = MilTeacher(MilSettings(networks=1), 0)
+    plain = MilTeacher(MilSettings(views=0, networks=1), 0)
     taught = teach_chains(lesson, features, plain, needs_labels=False, readings=read, own=own)
     step = taught.chains["0"].steps[APL.name]
     assert step.nets[0].pooling == "mean" and taught.chains["1"].control == 0.4  # type: ignore[attr-defined]

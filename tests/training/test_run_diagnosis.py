@@ -101,7 +101,7 @@ def test_a_search_chooses_for_each_chain_among_its_own_patients(
     (tmp_path / "out" / "result.json").unlink()
     assert run(snapshot, "out", *few)[1]["bundle"] == found["bundle"]
     monkeypatch.setattr(mil, "_STEPS", 2)
-    assert run(snapshot, "mil", "--trials", "2", "--set", "networks=1", kind="mil")[0] == 0
+    assert run(snapshot, "mil", "--trials", "2", "--set", "networks=1", "--set", "views=0", kind="mil")[0] == 0
     model = DiagnosisModel.load(tmp_path / "mil" / "bundle")
     searched = model.card["searched"]["scopes"]
     for name, chain in model.chains.items():
