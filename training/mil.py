@@ -11,8 +11,9 @@ the patient's own mature cells taken off by half 0.960 and 0.955, wholly 0.943 a
 by classifiers of six folds; where inner classifiers are taught on a third of the patients, as teach_chains does to
 judge, taking it off costs about 0.01. With two views of each cell in other stains that teach too (22 Nov 2026, 10
 repeats, control 0.4, inner classifiers) 0.954 in place of 0.949, judged patients recoloured 0.945, and 0.916 in place
-of 0.897 where another camera judges. No gain: classifiers that learn of the views too; bags under other patients' stains, a penalty on the directions of
-stains, more than three networks; maximum 0.938, generalized mean 0.946, mean 0.947 without classifiers.
+of 0.897 where another camera judges. No gain: classifiers that learn of the views too; bags under other patients'
+stains, a penalty on the directions of stains, more than three networks; maximum 0.938, generalized mean 0.946, mean
+0.947 without classifiers.
 """
 
 from collections.abc import Mapping, Sequence
