@@ -1,4 +1,5 @@
-"""Why bundles suspect a diagnosis in an image file: what its parts are worth (inference/field_occlusion.py)."""
+"""Why bundles suspect a diagnosis in an image file: what its parts are worth to those that look at cells
+(inference/field_occlusion.py), or at the image as a whole (inference/image_why.py)."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ from annotation.store import pixel_hash
 from inference.cell_feature_jobs import Extractor, default_extractor
 from inference.diagnosis import NO_CELL, Diagnosed, DiagnosisProblem, Models, Said, chosen_models
 from inference.field_occlusion import Features, occlude_field
+from inference.image_diagnosis import ImageModels
+from inference.image_why import explain_image, not_said, said_of
 from inference.occlusion import Occlusion
 from inference.proposals import proposer_of
 from training.models import Bundle, Kind
@@ -47,32 +50,18 @@ def explain_file(
     others = [each for each in bundle_ids if each not in {bundle.pk for bundle in detectors}]
     if not others:
         raise DiagnosisProblem("Image files need a --bundle that diagnoses: no study says which is in use.")
-    models = Models(chosen_models(None, others))
-    eye = models.eye(extractor)
-    proposer = proposer_of(detectors[0] if detectors else None)
+    chosen = chosen_models(None, others)
+    of_images = [each for each in chosen if each.kind == Kind.IMAGE]
+    if of_images and len(of_images) < len(chosen):
+        raise DiagnosisProblem("Some of these bundles look at cells, others at whole images: ask one kind at a time.")
     try:
         image = read_image(path, settings.PIXEL_BUDGET).pixels
     except IntakeError as fault:
         raise DiagnosisProblem(f"{path}: {fault}") from None
+    parts = {"columns": columns, "rows": rows, "overlap": overlap}
+    explain = _as_a_whole(chosen) if of_images else _by_cells(chosen, detectors, um_per_pixel, extractor)
     begun = time.monotonic()
-    proposals = [each for each in proposer.propose(image) if each["score"] >= proposer.score_threshold]
-    cells = [bounds(each["border"]) for each in proposals]
-    if not cells:
-        raise DiagnosisProblem(NO_CELL)
-    typical = stepped(median(max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in cells))
-    squares = [crop_square(each, um_per_pixel, typical) for each in cells]
-    found, said = explain_field(
-        image,
-        cells,
-        squares,
-        models,
-        eye,
-        decision,
-        columns=columns,
-        rows=rows,
-        overlap=overlap,
-        progress=progress,
-    )
+    found, said, cells = explain(image, decision=decision, **parts, progress=progress)
     if out is not None:
         over(image, found).save(out, "PNG")
     return {
@@ -81,14 +70,41 @@ def explain_file(
         "bundle": said.bundle,
         "probability": round(found.probability, 6),
         "of": next(iter(said.probabilities)),
-        "cells": len(cells),
-        "columns": columns,
-        "rows": rows,
-        "overlap": overlap,
+        "cells": cells,
+        **parts,
         "changes": [[round(float(value), 6) for value in row] for row in found.changes],
         "out": None if out is None else str(out),
         "seconds": round(time.monotonic() - begun, 3),
     }
+
+
+def _as_a_whole(chosen: Sequence[Bundle]) -> Callable[..., tuple[Occlusion, Said, int]]:
+    """Bundles loaded to explain an image, in which they look for no cell."""
+    models = ImageModels(chosen)
+    return lambda image, **asked: (*explain_image(image, models, **asked), 0)
+
+
+def _by_cells(
+    chosen: Sequence[Bundle],
+    detectors: Sequence[Bundle],
+    um_per_pixel: float | None,
+    extractor: Callable[[str], Extractor],
+) -> Callable[..., tuple[Occlusion, Said, int]]:
+    """Bundles loaded to explain an image by the cells that are found in it; it also says how many."""
+    models = Models(chosen)
+    eye = models.eye(extractor)
+    proposer = proposer_of(detectors[0] if detectors else None)
+
+    def explain(image: Image.Image, **asked: Any) -> tuple[Occlusion, Said, int]:
+        proposals = [each for each in proposer.propose(image) if each["score"] >= proposer.score_threshold]
+        cells = [bounds(each["border"]) for each in proposals]
+        if not cells:
+            raise DiagnosisProblem(NO_CELL)
+        typical = stepped(median(max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in cells))
+        squares = [crop_square(each, um_per_pixel, typical) for each in cells]
+        return *explain_field(image, cells, squares, models, eye, **asked), len(cells)
+
+    return explain
 
 
 def explain_field(
@@ -111,22 +127,17 @@ def explain_field(
 
     def probability(features: Features) -> float | None:
         asked.append(models.diagnose("", features, named))
-        said = _said(asked[-1], decision)
+        said = said_of(asked[-1], decision)
         return None if said is None else said.probability
 
     found = occlude_field(
         image, cells, squares, eye, probability, columns=columns, rows=rows, overlap=overlap, progress=progress
     )
     # The first that was asked for is the field as it is.
-    whole, said = asked[0], _said(asked[0], decision)
+    whole, said = asked[0], said_of(asked[0], decision)
     if found is None or said is None:
-        made = ", ".join(each.decision for each in whole.said)
-        raise DiagnosisProblem(whole.reason or f"The bundles make no decision {decision!r}; they make: {made}.")
+        raise not_said(whole, decision)
     return found, said
-
-
-def _said(found: Diagnosed, decision: str | None) -> Said | None:
-    return next((said for said in found.said if decision in (None, said.decision)), None)
 
 
 def over(image: Image.Image, found: Occlusion) -> Image.Image:

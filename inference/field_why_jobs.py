@@ -16,8 +16,10 @@ from annotation.cell_crops import crops_of, typical_px
 from annotation.models import SmearImage, Study
 from annotation.store import ImageStore
 from inference.cell_feature_jobs import Extractor, default_extractor
-from inference.diagnosis import DiagnosisProblem, Models, cells_in
+from inference.diagnosis import DiagnosisProblem, Models, Said, cells_in
 from inference.field_why import explain_field
+from inference.image_diagnosis import ImageModels
+from inference.image_why import explain_image
 from inference.models import FieldWhyJob
 from inference.occlusion import Occlusion, Stopped
 from training.heartbeat import heard
@@ -33,20 +35,21 @@ MOST = 20
 
 
 def bundles_that_explain(study: Study) -> list[Bundle]:
-    """Those of a study that diagnose by cells, in use first. One query."""
-    found = Bundle.objects.filter(study=study, kind__in=(Kind.ENSEMBLE, Kind.MIL)).prefetch_related("rounds")
-    return list(found.order_by("-in_use", "-created_at"))
+    """Those of a study that diagnose: by cells first, as they are better, and those in use before others. One query."""
+    kinds = [kind for kind in Kind if kind.diagnoses]
+    found = Bundle.objects.filter(study=study, kind__in=kinds).prefetch_related("rounds")
+    return sorted(found.order_by("-in_use", "-created_at"), key=lambda each: each.kind == Kind.IMAGE)
 
 
 def ask(
     image: SmearImage, bundle: Bundle, decision: str, columns: int, overlap: float, user: Any = None
 ) -> FieldWhyJob:
     """Queue a map; the one that is under way where there is one. Raises DiagnosisProblem for a bundle that does not
-    decide that, or not by cells."""
+    decide that."""
     FieldWhyJob.bury_dead()
     made = [each["name"] for each in (bundle.card.get("architecture") or {}).get("decisions") or ()]
-    if bundle.kind not in (Kind.ENSEMBLE, Kind.MIL) or decision not in made:
-        raise DiagnosisProblem(f"The bundle {bundle.pk} does not decide {decision!r} by cells.")
+    if not Kind(bundle.kind).diagnoses or decision not in made:
+        raise DiagnosisProblem(f"The bundle {bundle.pk} does not decide {decision!r}.")
     rows = max(1, round(columns * image.height / image.width))
     try:
         with transaction.atomic():
@@ -72,6 +75,11 @@ def hash_of_cells(image: SmearImage) -> str:
     return hashlib.sha256(f"{image.um_per_pixel}\n{told}".encode()).hexdigest()
 
 
+def hash_of_seen(image: SmearImage, bundle: Bundle) -> str:
+    """What of an image may change a bundle's map of it: its cells, or nothing."""
+    return "" if bundle.kind == Kind.IMAGE else hash_of_cells(image)
+
+
 def work(
     job: FieldWhyJob,
     extractor: Callable[[str], Extractor] = default_extractor,
@@ -81,7 +89,7 @@ def work(
     if not job.claim():
         return False
     progress = job.teller(stopping)
-    seen = hash_of_cells(job.image)
+    seen = hash_of_seen(job.image, job.bundle)
     try:
         # Nothing is heard of it while networks are loaded and all cells are seen for the first time.
         with heard(job):
@@ -108,8 +116,41 @@ def work(
 def _made(
     job: FieldWhyJob, extractor: Callable[[str], Extractor], progress: Callable[[int, int], bool]
 ) -> dict[str, Any]:
-    """FieldWhyJob.result, as map_json tells it."""
+    """FieldWhyJob.result, as FieldWhyMap tells it; `cells` 0 where the image was looked at as a whole."""
     begun = time.monotonic()
+    with Image.open(ImageStore(settings.IMAGE_STORE).pixels(job.image.sha256)) as file:
+        image = file.convert("RGB")
+    if job.bundle.kind == Kind.IMAGE:
+        found, said = explain_image(
+            image,
+            ImageModels([job.bundle]),
+            job.decision,
+            columns=job.columns,
+            rows=job.rows,
+            overlap=job.overlap,
+            progress=progress,
+        )
+        cells = 0
+    else:
+        found, said, cells = _by_cells(job, image, extractor, progress)
+    return {
+        "probability": round(found.probability, 6),
+        "of": job.decision.partition(" vs ")[0],
+        "chain": said.chain,
+        "cells": cells,
+        "changes": [[round(float(value), 5) for value in row] for row in found.changes],
+        "colours": _colours(found),
+        "seconds": round(time.monotonic() - begun, 1),
+    }
+
+
+def _by_cells(
+    job: FieldWhyJob,
+    image: Image.Image,
+    extractor: Callable[[str], Extractor],
+    progress: Callable[[int, int], bool],
+) -> tuple[Occlusion, Said, int]:
+    """Also how many cells it has."""
     models = Models([job.bundle])
     eye = models.eye(extractor)
     own = cells_in([job.image])
@@ -117,8 +158,6 @@ def _made(
     crops = list(crops_of(own, typical_px(job.image.study)))
     if not crops:
         raise DiagnosisProblem(NO_CELLS)
-    with Image.open(ImageStore(settings.IMAGE_STORE).pixels(job.image.sha256)) as file:
-        image = file.convert("RGB")
     found, said = explain_field(
         image,
         [(box[0], box[1], box[2], box[3]) for box in (bounds[crop.cell] for crop in crops)],
@@ -131,15 +170,7 @@ def _made(
         overlap=job.overlap,
         progress=progress,
     )
-    return {
-        "probability": round(found.probability, 6),
-        "of": job.decision.partition(" vs ")[0],
-        "chain": said.chain,
-        "cells": len(crops),
-        "changes": [[round(float(value), 5) for value in row] for row in found.changes],
-        "colours": _colours(found),
-        "seconds": round(time.monotonic() - begun, 1),
-    }
+    return found, said, len(crops)
 
 
 def _colours(found: Occlusion) -> dict[str, Any]:

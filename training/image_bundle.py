@@ -110,6 +110,14 @@ class ImageModel:
             for decision, own in zip(self.decisions, scores, strict=True)
         }
 
+    def probabilities_of_each(self, chain: str, images: Pixels) -> dict[str, Values]:
+        """By decision (N, K) of images of one size (N, 3, H, W), each taken for a patient of its own."""
+        scores = self.network(chain).scores_of_each(images)
+        return {
+            decision.name: self.calibrations[decision.name].probabilities(own)
+            for decision, own in zip(self.decisions, scores, strict=True)
+        }
+
 
 def mean_scores(network: ImageNetwork, images: Sequence[Pixels]) -> list[Values]:
     """(K,) of each decision: the mean over a patient's images, at least one."""

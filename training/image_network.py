@@ -45,10 +45,14 @@ class ImageNetwork(nn.Module):
 
     def scores(self, pixels: Pixels) -> list[Values]:
         """(K,) of each decision for one image (3, H, W), whatever its size."""
+        return [each[0] for each in self.scores_of_each(pixels[None])]
+
+    def scores_of_each(self, pixels: Pixels) -> list[Values]:
+        """(N, K) of each decision for images of one size (N, 3, H, W)."""
         self.eval()
         with torch.inference_mode():
-            found = self(self.as_input(pixels[None]))
-        return [each[0].double().cpu().numpy() for each in found]
+            found = self(self.as_input(pixels))
+        return [each.double().cpu().numpy() for each in found]
 
     def to_tensors(self) -> dict[str, NDArray[np.float32]]:
         # In memory kernels lie with their channels last; a file of other strides would be read as noise.
@@ -68,7 +72,9 @@ class ImageNetwork(nn.Module):
 @lru_cache(maxsize=2)
 def _body(backbone: str, pretrained: bool) -> nn.Module:
     """Built once: a round teaches several networks that begin with it."""
-    body = build_body(backbone, pretrained)
+    # Building it draws numbers: the first network of a process would begin elsewhere than the same one after others.
+    with torch.random.fork_rng(devices=[]):
+        body = build_body(backbone, pretrained)
     freeze_norms(body)
     fold_norms(body)
     return body.to(memory_format=torch.channels_last)

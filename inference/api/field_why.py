@@ -70,8 +70,8 @@ def _told(job: FieldWhyJob, cells_hash: str) -> dict[str, Any]:
         "rows": job.rows,
         "overlap": job.overlap,
         "made_at": job.finished_at,
-        # Cells were added, taken away or moved since.
-        "old": job.cells_hash != cells_hash,
+        # Cells were added, taken away or moved since; who looks at the whole image does not see that.
+        "old": job.bundle.kind != Kind.IMAGE and job.cells_hash != cells_hash,
         "probability": job.result.get("probability"),
         "of": job.result.get("of"),
     }
@@ -107,7 +107,7 @@ class FieldWhy(APIView):
         asked = given.validated_data
         bundle = next((each for each in bundles_that_explain(image.study) if each.pk == asked["bundle"]), None)
         if bundle is None:
-            return Response({"detail": "The study has no such bundle that diagnoses by cells."}, status=400)
+            return Response({"detail": "The study has no such bundle that diagnoses."}, status=400)
         try:
             ask(image, bundle, asked["decision"], asked["columns"], asked["overlap"], request.user)
         except DiagnosisProblem as problem:
@@ -126,7 +126,7 @@ def _job(request: Request, image: SmearImage, job_id: int) -> FieldWhyJob:
 class FieldWhyMap(APIView):
     def get(self, request: Request, image_id: int, job_id: int) -> Response:
         """A map: `changes`, rows of by how much the probability falls when each part is covered, `colours` for drawing
-        (inference/field_why_jobs.py), `cells`, `chain`, `seconds`. 404 of one that is not made."""
+        (inference/field_why_jobs.py), `cells` (0 of a whole image), `chain`, `seconds`. 404 of one that is not made."""
         image = image_to_explain(request.user, image_id)
         job = _job(request, image, job_id)
         if job.state != JobState.SUCCEEDED:

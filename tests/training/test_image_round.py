@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from tests.training.pictured_patients import picture, pictured_patients
-from training import image_round, run_diagnosis
+from training import image_network, image_round, run_diagnosis
 from training.bundle import BundleError, read_bundle
 from training.crop_features import Stopped
 from training.decisions import DecisionError, asked_of
@@ -66,6 +67,15 @@ def test_a_bundle_says_of_other_images_what_it_has_learned(taught: tuple[Snapsho
     said = model.probabilities(str(entry["fold"] % 3), [model.seen(Image.open(snapshot.path(each))) for each in own])
     judged = {each["patient"]: each["probability"] for each in model.card["judged"][DECISION]["by_patient"]}
     assert said[DECISION][0] == pytest.approx(judged[entry["group"]], abs=1e-4)
+
+
+def test_a_network_begins_alike_whether_it_is_the_first_of_its_process_or_not() -> None:
+    begun = []
+    image_network._body.cache_clear()
+    for _ in range(2):
+        torch.manual_seed(4)
+        begun.append(ImageNetwork("efficientnet_lite0", [2]).to_tensors()["last.weight"])
+    assert (begun[0] == begun[1]).all()
 
 
 def test_damaged_weights_are_told(taught: tuple[Snapshot, Path], tmp_path: Path) -> None:

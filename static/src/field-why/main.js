@@ -83,7 +83,7 @@ function tell() {
         ? "It ends after these parts."
         : total
           ? `Covers one part after the other: ${done} of ${total}.`
-          : "The model is loaded and looks at all cells.";
+          : "The model is loaded and looks at all of it first.";
 }
 
 function list() {

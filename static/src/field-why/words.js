@@ -5,7 +5,7 @@ const percent = (share) => `${share < 0.1 && share > 0 ? (100 * share).toFixed(1
 export function meaning({ decision, model, probability, of, colours, cells, chain, old }) {
   const own = chain === "all" ? "" : " The part of it that never saw this patient was asked.";
   const is =
-    `${decision}: by the ${cells === 1 ? "one cell" : `${cells} cells`} of this image alone the probability of ${of} is ` +
+    `${decision}: by ${seen(cells)} alone the probability of ${of} is ` +
     `${percent(probability)} for ${model}.${own}`;
   const what =
     colours.strongest < 0.005
@@ -13,6 +13,12 @@ export function meaning({ decision, model, probability, of, colours, cells, chai
       : `Orange: covering this part lowers it; blue: covering it raises it; by ${points(colours.strongest)} where it counts most.`;
   const stale = old ? " Cells were added or changed since." : "";
   return `${is} ${what}${stale} It shows what this model rests on, not whether it is right. A patient is diagnosed by all images.`;
+}
+
+/** 0 cells: a model of whole images. */
+function seen(cells) {
+  if (!cells) return "this image as a whole";
+  return cells === 1 ? "the one cell of this image" : `the ${cells} cells of this image`;
 }
 
 /** What covering a part does to the probability of `of`. */
