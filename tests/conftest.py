@@ -1,5 +1,6 @@
 """Standing characters and places that every test may use."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     kills = int(os.environ.get("MARROWLOOP_KILLS", "3"))
     parser.addoption("--kills", type=int, default=kills, help="kills of the chaos test; MARROWLOOP_KILLS or 3")
     parser.addoption("--chaos-seed", type=int, help="seed of the chaos test, as an earlier run printed it")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Any:
+    """What all tests together have loaded stays to the end. Python looked through it for garbage again and again:
+    900,000 objects in half a second, a tenth of what tests compute."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from training.classifier_settings import ClassifierSettings
 from training.classifier_target import Target
 from training.classifier_teaching import Teaching, folder_of
 from training.code_version import VERSION
-from training.crop_features import Extractor, read_features
+from training.crop_features import Extractor, known_features
 from training.judged import NAME as JUDGED
 from training.judged_chances import judged_part, write_judged_chances
 from training.lesson_cells import LessonCells
@@ -34,7 +34,7 @@ def carry_out(
     extractor: Extractor,
     out: Path,
     *,
-    known: Path | None = None,
+    known: Sequence[Path] = (),
     views: Path | None = None,
     trials: int = 0,
     tell: Tell = lambda event: None,
@@ -43,13 +43,13 @@ def carry_out(
     """Train and judge the heads of a target, and write OUT/bundle: {"bundle", "seconds", "folds", "peak_memory"}, and
     "searched" where `trials` looked for settings first, for each fold among the patients that teach it.
 
-    `known`: a file of features that need not be computed (training/crop_features.py); `views`: one of the features of
-    views, which is written too. The same inputs give the same bytes. Raises FoldsError where nothing can be learned
-    and judged, SearchError where nothing can be searched, Stopped where it is no longer `wanted`.
+    `known`: files of features that need not be computed, of cells or of their views (training/crop_features.py);
+    `views`: one of views, which is written too. The same inputs give the same bytes. Raises FoldsError where nothing
+    can be learned and judged, SearchError where nothing can be searched, Stopped where it is no longer `wanted`.
     """
     begun = time.monotonic()
     lesson = lesson_of(snapshot.manifest, target, settings.folds)
-    stored = read_features(known, extractor.name) if known is not None else {}
+    stored = known_features(known, extractor.name)
     cells = LessonCells(
         snapshot,
         lesson.cells,

@@ -99,6 +99,11 @@ def read_features(path: Path, backbone: str) -> Vectors:
         return {}
 
 
+def known_features(paths: Sequence[Path], backbone: str) -> Vectors:
+    """As read_features, of several files."""
+    return {name: vector for path in paths for name, vector in read_features(path, backbone).items()}
+
+
 def view_name(crop: str, number: int) -> str:
     """The name (64 hex digits) of a crop's view, numbered from 1; 0 is the crop itself."""
     return hashlib.sha256(f"{VERSION} {crop} {number}".encode()).hexdigest() if number else crop
@@ -109,14 +114,16 @@ def view_features(
     cells: Sequence[LabelledCell],
     count: int,
     extractor: Extractor,
+    known: Mapping[str, NDArray[np.float16]],
     keep: Path,
     tell: Callable[[dict[str, Any]], None],
     wanted: Callable[[], bool] = lambda: True,
 ) -> list[NDArray[np.float32]]:
-    """(n, C) of n cells for each of so many views. What `keep` holds is not computed again; what it holds of cells that
-    the snapshot no longer has is dropped, so that it does not grow with every border that is moved. Raises as
-    features_of."""
-    found = [features_of(snapshot, cells, extractor, {}, keep, tell, wanted, number) for number in range(1, count + 1)]
+    """(n, C) of n cells for each of so many views. What is `known` or what `keep` holds is not computed again; what it
+    holds of cells that the snapshot no longer has is dropped, so that it does not grow with every border that is moved.
+    Raises as features_of."""
+    numbers = range(1, count + 1)
+    found = [features_of(snapshot, cells, extractor, known, keep, tell, wanted, number) for number in numbers]
     held = read_features(keep, extractor.name)
     present = {cell.crop for cell in labelled_cells(snapshot.manifest)}
     names = {view_name(crop, number) for crop in present for number in range(1, MOST_VIEWS + 1)}

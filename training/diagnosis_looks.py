@@ -48,8 +48,9 @@ def lesson_features(
     tell: Callable[[dict[str, Any]], None],
     wanted: Callable[[], bool],
 ) -> tuple[Features, list[Features]]:
-    """(n, C) of the lesson's cells, and of each of their views. What the web keeps is `stored`, what is computed beside
-    lies in OUT, or in the file `kept`, where a later round finds it. Raises as features_of (training/crop_features.py).
+    """(n, C) of the lesson's cells, and of each of their views. What is known already is `stored`, what is computed
+    beside lies in OUT, or in the file `kept`, where a later round finds it. Raises as features_of
+    (training/crop_features.py).
     """
 
     def alive() -> None:
@@ -63,7 +64,7 @@ def lesson_features(
         stains = stains_of(cells, opened, alive)
     own = seen(opened, cells, extractor, stored, out / NAME if stains is None else kept, tell, wanted, 0, stains)
     views = [
-        seen(opened, cells, extractor, {}, kept, tell, wanted, number, stains)
+        seen(opened, cells, extractor, stored, kept, tell, wanted, number, stains)
         for number in range(1, views_of(settings) + 1)
     ]
     if stains is not None or views:

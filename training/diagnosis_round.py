@@ -5,7 +5,7 @@ import contextlib
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.crop_features import VIEWS, Extractor, read_features
+from training.crop_features import VIEWS, Extractor, known_features
 from training.decisions import Decision, asked_of
 from training.diagnosis_bundle import write_diagnosis
 from training.diagnosis_card import chances_of, judged_of, summary_of
@@ -40,7 +40,7 @@ def carry_out(
     extractor: Extractor,
     out: Path,
     *,
-    known: Path | None = None,
+    known: Sequence[Path] = (),
     views: Path | None = None,
     readers: Path | None = None,
     trials: int = 0,
@@ -50,14 +50,14 @@ def carry_out(
     """Teach and judge, and write OUT/bundle: {"bundle", "seconds", "folds", "peak_memory"}, and "searched" where
     `trials` looked for settings first, for each fold among the patients that teach it.
 
-    `known` and `views`: files of features that need not be computed, of cells and of their views; `readers`: one of
-    cell classifiers that need not be taught again, which is written too. The same inputs give the same bytes. Raises
-    DecisionError where nothing can be learned and judged, SearchError where nothing can be searched, Stopped where it
-    is no longer `wanted`.
+    `known`: files of features that need not be computed, of cells or of their views; `views`: one of views, `readers`:
+    one of cell classifiers that need not be taught again, both of which are written too. The same inputs give the same
+    bytes. Raises DecisionError where nothing can be learned and judged, SearchError where nothing can be searched,
+    Stopped where it is no longer `wanted`.
     """
     begun = time.monotonic()
     lesson = diagnosis_lesson(snapshot.manifest, asked_of(snapshot.manifest, settings.decisions), settings.folds)
-    stored = read_features(known, extractor.name) if known is not None else {}
+    stored = known_features(known, extractor.name)
     _say(tell, f"Learns {_words(lesson)} from {int(lesson.counts.sum())} cells of {len(lesson.patients)} patients.")
     for name, reason in lesson.left_out.items():
         _say(tell, f"{name} is left out: {reason}")

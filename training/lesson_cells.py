@@ -66,7 +66,7 @@ class LessonCells:
     @cached_property
     def views(self) -> Sequence[NDArray[np.float32]]:
         """As `features`."""
-        given = self._snapshot, self._cells, self._views, self._extractor, self._seen_views
+        given = self._snapshot, self._cells, self._views, self._extractor, self._known, self._seen_views
         return view_features(*given, self._tell, self._wanted)
 
     def crop(self, row: int) -> Image.Image:

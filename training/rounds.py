@@ -67,8 +67,8 @@ def _classifier_command(round_: Round) -> list[str]:
     command += [str(round_.snapshot_folder), str(round_.folder / "out"), "--group", target.group]
     command += ["--label", target.label] if target.label is not None else []
     command += ["--settings", str(round_.folder / "settings.json"), "--seed", str(round_.seed), "--end-with-parent"]
-    command += ["--views", str(round_.folder.with_name(SEEN_VIEWS.format(round_.study_id)))]
-    return command + ["--features", str(round_.folder / KNOWN), *_trials_of(round_)]
+    command += ["--views", str(classifier_views(round_.study_id))]
+    return command + [*_features_of(round_, diagnosis_views(round_.study_id)), *_trials_of(round_)]
 
 
 def _diagnosis_command(round_: Round) -> list[str]:
@@ -77,7 +77,17 @@ def _diagnosis_command(round_: Round) -> list[str]:
     command += ["--seed", str(round_.seed), "--end-with-parent"]
     command += ["--views", str(diagnosis_views(round_.study_id))]
     command += ["--readers", str(round_.folder.with_name(READERS.format(round_.study_id)))]
-    return command + ["--features", str(round_.folder / KNOWN), *_trials_of(round_)]
+    return command + [*_features_of(round_, classifier_views(round_.study_id)), *_trials_of(round_)]
+
+
+def _features_of(round_: Round, views: Path) -> list[str]:
+    """What need not be computed: features that the web keeps, and views that rounds of the other kind have seen."""
+    return ["--features", str(round_.folder / KNOWN), str(views)]
+
+
+def classifier_views(study_id: int) -> Path:
+    """Where features of views of a study's labelled cells are kept from one round of a classifier to the next."""
+    return Path(django_settings.ROUND_FOLDER) / SEEN_VIEWS.format(study_id)
 
 
 def diagnosis_views(study_id: int) -> Path:

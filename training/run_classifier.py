@@ -77,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--group", required=True, metavar="NAME", help="group of labels, as the snapshot names it")
     parser.add_argument("--label", metavar="NAME", help="one label of the group, against all others")
     parser.add_argument("--trials", type=int, default=0, metavar="N", help="search for settings first")
-    parser.add_argument("--features", type=Path, metavar="FILE", help="features that are known already (.npz)")
+    parser.add_argument(
+        "--features", type=Path, nargs="+", default=[], metavar="FILE", help="features that are known already (.npz)"
+    )
     parser.add_argument(
         "--views", type=Path, metavar="FILE", help="features of views, for this round and the next (.npz)"
     )

@@ -98,7 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_common_arguments(parser, f"folder that gets bundle/, progress.jsonl and {NAME}")
     parser.add_argument("--kind", required=True, choices=sorted(SETTINGS))
-    parser.add_argument("--features", type=Path, metavar="FILE", help="features that are known already (.npz)")
+    parser.add_argument(
+        "--features", type=Path, nargs="+", default=[], metavar="FILE", help="features that are known already (.npz)"
+    )
     parser.add_argument(
         "--views", type=Path, metavar="FILE", help="features of views, for this round and the next (.npz)"
     )

@@ -171,13 +171,17 @@ def test_two_at_the_same_cells_lose_and_double_nothing(
                     ]
                 )
                 editor.press("q")
-    for _ in range(3):
+
+    def agree() -> bool:
         for editor in (mine, theirs):
-            editor.page.wait_for_timeout(1_000)
             answer(editor, "t")
-    for editor in (mine, theirs):
-        editor.saved()
-    mine.page.wait_for_timeout(1_500)
+        return all(
+            editor.page.get_attribute("#save-status", "data-status") == "saved"
+            and on_screen(editor.page) == in_database(image, user)
+            for editor, user in ((mine, annotator), (theirs, teammate))
+        )
+
+    eventually(mine.page, agree)
     # A dialog that opens takes the clicks of a drawing hand; what was drawn is there once.
     assert Cell.objects.count() == 6 + Operation.objects.filter(kind="create").count() > 6
     for editor, user in ((mine, annotator), (theirs, teammate)):

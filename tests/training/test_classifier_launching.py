@@ -205,12 +205,13 @@ def test_a_detector_has_no_group(labelled_study: Study) -> None:
 
 
 def test_the_command_is_told_what_is_known_of_the_cells(labelled_study: Study, tmp_path: Path) -> None:
-    from training.rounds import KNOWN, command_for
+    from training.rounds import KNOWN, command_for, diagnosis_views
 
     round_ = launch_classifier(labelled_study, PROMYELOCYTE, at_once=True)
     command = command_for(round_)
     assert command[1:3] == ["-m", "training.run_classifier"]
     assert command[command.index("--label") + 1] == "Promyelocyte"
-    assert command[command.index("--features") + 1] == str(round_.folder / KNOWN)
+    at = command.index("--features") + 1
+    assert command[at : at + 2] == [str(round_.folder / KNOWN), str(diagnosis_views(labelled_study.pk))]
     # Of the study, and no round: the next one looks at the same views.
     assert Path(command[command.index("--views") + 1]).parent == round_.folder.parent

@@ -171,12 +171,15 @@ def test_views_are_seen_once_and_heads_learn_from_them(tmp_path: Path) -> None:
     first = trained(snapshot, PROMYELOCYTE, tmp_path / "first", settings=settings, extractor=eye, views=views)
     assert eye.seen == 2 * 24 and len(read_features(views, eye.name)) == 24
     known = tmp_path / "first" / NAME
-    again = {"settings": settings, "extractor": eye, "views": views, "known": known}
+    again = {"settings": settings, "extractor": eye, "views": views, "known": [known]}
     assert trained(snapshot, PROMYELOCYTE, tmp_path / "second", **again) == first and eye.seen == 2 * 24
     # What lies about is only views: cells as they are are stored elsewhere.
     assert not read_features(known, eye.name).keys() & read_features(views, eye.name).keys()
-    without = trained(snapshot, PROMYELOCYTE, tmp_path / "third", known=known, extractor=eye)
+    without = trained(snapshot, PROMYELOCYTE, tmp_path / "third", known=[known], extractor=eye)
     assert without["hash"] != first["hash"]
+    # Views that rounds of another kind have seen are as good.
+    again |= {"views": tmp_path / "none.npz", "known": [known, views]}
+    assert trained(snapshot, PROMYELOCYTE, tmp_path / "fourth", **again) == first and eye.seen == 2 * 24
 
 
 def test_cells_that_were_picked_learn_and_are_in_no_share(tmp_path: Path) -> None:
@@ -219,7 +222,7 @@ def test_the_same_gives_the_same_bytes_whoever_computed_the_features(tmp_path: P
     first = trained(snapshot, PROMYELOCYTE, tmp_path / "first")
     known = tmp_path / "first" / NAME
     eye = MeanColour()
-    second = trained(snapshot, PROMYELOCYTE, tmp_path / "second", known=known, extractor=eye)
+    second = trained(snapshot, PROMYELOCYTE, tmp_path / "second", known=[known], extractor=eye)
     assert first == second and eye.seen == 0
 
 
