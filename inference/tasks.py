@@ -16,6 +16,7 @@ from inference import (
     cell_measure_jobs,
     classify_jobs,
     diagnosis_jobs,
+    evidence_due,
     field_why_jobs,
     image_quality_jobs,
     interactive,
@@ -157,3 +158,4 @@ def recover_jobs(sender: Any = None, **_: Any) -> None:
 watch.also_look("interactive", interactive.send_lost)
 watch.also_look("inference", image_quality_jobs.look)
 watch.also_look("inference", cell_measure_jobs.launch_due)
+watch.also_look("inference", evidence_due.look)

@@ -13,14 +13,18 @@ from annotation.models import Study
 from inference.cell_evidence import AlreadyScoring, ask, decisions_kept
 from inference.diagnosis import DiagnosisProblem
 from inference.models import EvidenceJob
+from training.models import JobState
 
 
 def stand_json(study: Study) -> dict[str, Any]:
-    """decisions: for which cells are scored, as the gallery's order takes them with sort=speaks-for."""
+    """decisions: for which cells are scored, as the gallery's order takes them with sort=speaks-for; scored_at: when
+    that was last."""
     EvidenceJob.bury_dead()
-    job = EvidenceJob.objects.filter(study=study).defer("log").first()
+    jobs = EvidenceJob.objects.filter(study=study).defer("log")
+    job, scored = jobs.first(), jobs.filter(state=JobState.SUCCEEDED).first()
     return {
         "decisions": decisions_kept(study),
+        "scored_at": scored.finished_at if scored else None,
         "job": None
         if job is None
         else {"state": job.state, "reason": job.reason, "progress": job.progress, "bundle": job.bundle_id},

@@ -90,7 +90,7 @@ def cancel_evidence(request: HttpRequest, study_id: int) -> HttpResponse:
 def evidence_context(study: Study, user: Any) -> dict[str, Any]:
     """What templates/inference/_evidence.html needs. Five queries."""
     EvidenceJob.bury_dead()
-    jobs = EvidenceJob.objects.filter(study=study).select_related("bundle").defer("log")
+    jobs = EvidenceJob.objects.filter(study=study).select_related("bundle", "requested_by").defer("log")
     scored = jobs.filter(state=JobState.SUCCEEDED).first()
     millie = millie_of(study)
     role = study.role_of(user)

@@ -40,7 +40,7 @@ def test_cells_that_speak_come_first(cells: list[Cell], study: Study, annotator:
     order = page.get_by_label("Order", exact=True)
     expect(order.locator("option[value=speaks-for]")).to_have_count(0)
     page.get_by_role("link", name="Find cells that speak for a diagnosis").click()
-    page.get_by_role("button", name="Score all cells").click()
+    page.get_by_role("button", name="Score all cells now").click()
     expect(page.get_by_text("It waits for a worker.")).to_be_visible()
     assert cell_evidence.work(EvidenceJob.objects.get(), lambda _: Toy())
     # The page says by itself when it is done.

@@ -9,13 +9,15 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from annotation.models import Cell, CellReading, Patient, Reader, Reading, Study
 from inference import cell_evidence, millie_cells
 from inference.cell_evidence import AlreadyScoring, ask, decisions_kept, work
 from inference.diagnosis import DiagnosisProblem
+from inference.evidence_due import AGAIN_AFTER, is_due, launch_due
 from inference.gallery_cells import described
-from inference.models import CellEvidence, EvidenceJob
+from inference.models import CellEvidence, CellFeatureJob, CellFeatures, EvidenceJob
 from tests.inference.gallery import cell, look, shown
 from tests.inference.millie import AML, HEALTHY, Toy, use_millie
 from tests.inference.test_diagnosis import later, taught, train
@@ -133,7 +135,7 @@ def test_the_pages_offer_it(
     assert work(EvidenceJob.objects.get(), toy)
     assert client.get(address)["HX-Refresh"] == "true"
     text = client.get(classify).content.decode()
-    assert "Speaks most for APL" in text and "Score all cells again" in text
+    assert "Speaks most for APL" in text and "Score all cells again now" in text and "asked for by anna" in text
     text = client.get(gallery).content.decode()
     assert "Speaks most for APL" in text and f'<option value="{HEALTHY.name}">' in text
     assert f"{classify}#evidence" not in text
@@ -156,7 +158,7 @@ def test_who_may_see_and_ask(
         assert Client().post(address).status_code in (302, 401, 403)
     assert client_of(outsider).post(cancel).status_code == 404
     assert not EvidenceJob.objects.exists()
-    assert client_of(annotator).get(api).json() == {"decisions": [], "job": None}
+    assert client_of(annotator).get(api).json() == {"decisions": [], "scored_at": None, "job": None}
     assert client_of(annotator).post(api).json()["job"]["state"] == "queued"
     assert client_of(annotator).post(api).status_code == 409
     assert client_of(annotator).post(cancel).status_code == 403
@@ -164,6 +166,65 @@ def test_who_may_see_and_ask(
     assert EvidenceJob.objects.get().state == JobState.CANCELLED
     Bundle.objects.update(in_use=False)
     assert client_of(annotator).post(api).status_code == 400
+
+
+def test_it_begins_by_itself_and_never_twice(
+    study: Study, cells: list[Cell], millie: Bundle, client_of: Callable[[User], Client], annotator: User
+) -> None:
+    launch_due()
+    launch_due()
+    job = EvidenceJob.objects.get()
+    assert job.requested_by is None and work(job, toy)
+    launch_due()
+    assert EvidenceJob.objects.count() == 1, "nothing is new"
+    # A cell without features waits for them; with them it is scored, but not at once: others may follow.
+    new = cell(cells[0].image, 300)
+    EvidenceJob.objects.update(finished_at=timezone.now() - 2 * AGAIN_AFTER)
+    launch_due()
+    assert EvidenceJob.objects.count() == 1
+    look(new, 3.0, 0.0, 1.0)
+    EvidenceJob.objects.update(finished_at=timezone.now())
+    launch_due()
+    assert EvidenceJob.objects.count() == 1
+    EvidenceJob.objects.update(finished_at=timezone.now() - 2 * AGAIN_AFTER)
+    computing = CellFeatureJob.objects.create(study=study)
+    launch_due()
+    assert EvidenceJob.objects.count() == 1, "more features are to come"
+    computing.delete()
+    launch_due()
+    again = EvidenceJob.objects.get(state=JobState.QUEUED)
+    assert work(again, toy)
+    assert shown(study, annotator, [*cells, new], sort="speaks-for") == [4, 1, 0, 3, 2]
+    text = client_of(annotator).get(reverse("classify", args=[study.pk])).content.decode()
+    assert "Last scored" in text and "just now</time>, by itself." in text
+    assert client_of(annotator).get(reverse("api-evidence", args=[study.pk])).json()["scored_at"] is not None
+    # Another MILLIE is asked at once.
+    Bundle.objects.filter(pk=millie.pk).update(in_use=False)
+    Bundle.objects.create(id="9" * 12, study=study, kind=millie.kind, card=millie.card, in_use=True)
+    launch_due()
+    assert work(EvidenceJob.objects.get(state=JobState.QUEUED), toy)
+    assert set(CellEvidence.objects.values_list("bundle", flat=True)) == {"9" * 12}
+
+
+def test_what_was_ended_stays_so_until_a_millie_is_put_to_use(study: Study, cells: list[Cell], millie: Bundle) -> None:
+    launch_due()
+    assert EvidenceJob.objects.get().cancel("rita")
+    launch_due()
+    assert EvidenceJob.objects.count() == 1
+    Bundle.objects.filter(pk=millie.pk).update(promoted_at=timezone.now())
+    launch_due()
+    assert EvidenceJob.objects.count() == 2
+
+
+def test_features_of_another_backbone_and_colours_of_a_reference_are_left_alone(
+    study: Study, cells: list[Cell], millie: Bundle
+) -> None:
+    CellFeatures.objects.update(backbone="other")
+    assert not is_due(millie)
+    CellFeatures.objects.all().delete()
+    assert is_due(millie), "it looks at them itself"
+    millie.card["inputs"] = {"colours": "reinhard"}
+    assert not is_due(millie)
 
 
 def test_first_of_a_decision() -> None:
