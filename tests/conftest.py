@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client, TransactionTestCase
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from annotation.models import Membership, Role, SmearImage, Study
 from annotation.scheme import study_named
@@ -16,6 +18,10 @@ from annotation.store import ImageStore
 from tests.emptied_tables import empty_after
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# No test fails because the machine was busy while an example was made or tried.
+hypothesis_settings.register_profile("marrowloop", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("marrowloop")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
