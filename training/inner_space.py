@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.classifier_settings import ClassifierSettings
-from training.diagnosis_settings import POOLINGS, EnsembleSettings, MilSettings
+from training.diagnosis_settings import POOLINGS, EnsembleSettings, ImageSettings, MilSettings
 from training.search_space import MOST_TRIALS, Dimension
 from training.settings import SettingsError
 
@@ -70,6 +70,10 @@ def space_of(settings: Any) -> Space:
             return [*(_HEAD if learns == "head" else _LAYERS), *views]
         raise SettingsError(
             "Networks that see crops search for no settings: each trial would take as long as the round."
+        )
+    if isinstance(settings, ImageSettings):
+        raise SettingsError(
+            "A round of whole images searches for no settings: each trial would teach more networks than the round."
         )
     raise SettingsError("A round of this kind searches for no settings.")
 

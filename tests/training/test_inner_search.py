@@ -13,7 +13,7 @@ from training.crop_features import Stopped
 from training.diagnosis_chain import teach_chains
 from training.diagnosis_readings import read_patients
 from training.diagnosis_search import PARTS, DiagnosisSearch, inner_lesson
-from training.diagnosis_settings import DiagnosisSettings, EnsembleSettings, MilSettings
+from training.diagnosis_settings import DiagnosisSettings, EnsembleSettings, ImageSettings, MilSettings
 from training.diagnosis_teachers import EnsembleTeacher, MilTeacher
 from training.inner_search import ALL, TRIALS, Found, Scope, search, told, trials_of
 from training.inner_space import check_inner_trials, space_of
@@ -91,6 +91,8 @@ def test_what_can_be_searched() -> None:
         check_inner_trials(501, MilSettings())
     with pytest.raises(SettingsError, match="searches for no settings"):
         check_inner_trials(5, DiagnosisSettings())
+    with pytest.raises(SettingsError, match="each trial would teach more networks than the round"):
+        check_inner_trials(5, ImageSettings())
     with pytest.raises(SettingsError, match="as long as the round"):
         check_inner_trials(5, ClassifierSettings(learns="finetune"))
 

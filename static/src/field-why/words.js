@@ -5,8 +5,8 @@ const percent = (share) => `${share < 0.1 && share > 0 ? (100 * share).toFixed(1
 export function meaning({ decision, model, probability, of, colours, cells, chain, old }) {
   const own = chain === "all" ? "" : " The part of it that never saw this patient was asked.";
   const is =
-    `${decision}: by ${seen(cells)} alone the probability of ${of} is ` +
-    `${percent(probability)} for ${model}.${own}`;
+    `${decision}: by ${seen(cells)} the probability of ${of} is ` +
+    `${percent(probability)} for ${cells ? model : "a model of whole images"}.${own}`;
   const what =
     colours.strongest < 0.005
       ? "Covering any one part changes that by less than half a percentage point: no single part decides."
@@ -17,8 +17,8 @@ export function meaning({ decision, model, probability, of, colours, cells, chai
 
 /** 0 cells: a model of whole images. */
 function seen(cells) {
-  if (!cells) return "this image as a whole";
-  return cells === 1 ? "the one cell of this image" : `the ${cells} cells of this image`;
+  if (!cells) return "this image alone, without looking for cells,";
+  return `the ${cells === 1 ? "one cell" : `${cells} cells`} of this image alone`;
 }
 
 /** What covering a part does to the probability of `of`. */
