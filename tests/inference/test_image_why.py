@@ -78,7 +78,7 @@ def model() -> ImageModel:
     settings = ImageSettings(size=SIZE, passes=60, batch=3, lr=1e-3, augmentation=0.0)
     network = teach_network(lesson, settings, (0,))
     card = {"inputs": {"short_side": SIZE}, "architecture": {"chains": ["all"]}}
-    decision = Decision(("apl", "non_apl_aml"))
+    decision = Decision.stated({"name": NAME, "classes": ["apl", "non_apl_aml"]})
     return ImageModel(card, (decision,), {NAME: Calibration(1.0, (0.0, 0.0))}, {}, {"all": network})
 
 
