@@ -96,7 +96,9 @@ def _decision(each: Mapping[str, Any], decision: Decision, suspected: str) -> di
 
 
 def suspected_of(decisions: Sequence[Mapping[str, Any]]) -> str:
-    """One line for all decisions; "" where there is none."""
+    """One line for all decisions; "" where there is none. Of a patient whose diagnosis a decision does not know it says
+    one of its own all the same: so that one is suspected which each decision says that knows it, if there is one such
+    and the models are of one mind."""
     if not decisions:
         return ""
     first = {names_in(each["decision"])[0] for each in decisions}
@@ -105,6 +107,11 @@ def suspected_of(decisions: Sequence[Mapping[str, Any]]) -> str:
         return f"Suspected: {said.pop()}"
     if not said & first:
         return f"Not suspected: {', '.join(sorted(first))}"
+    standing = {
+        name for name in said if all(each["says"] == name for each in decisions if name in names_in(each["decision"]))
+    }
+    if len(standing) == 1 and not disagreement_of(decisions):
+        return f"Suspected: {standing.pop()}"
     return "Undecided: the decisions do not agree"
 
 

@@ -171,7 +171,13 @@ def test_the_words():
     assert suspected_of([]) == ""
     assert suspected_of([one(aml, "APL"), one(healthy, "APL")]) == "Suspected: APL"
     assert suspected_of([one(aml, "non-APL AML"), one(healthy, "healthy donor")]) == "Not suspected: APL"
-    assert suspected_of([one(aml, "non-APL AML"), one(healthy, "APL")]).startswith("Undecided")
+    # Of a patient with another leukaemia one of these must be said by the decision that knows none.
+    assert suspected_of([one(aml, "non-APL AML"), one(healthy, "APL")]) == "Suspected: non-APL AML"
+    assert suspected_of([one(aml, "APL"), one(healthy, "healthy donor")]) == "Suspected: healthy donor"
+    torn = [one(aml, "non-APL AML"), one(aml, "APL", "MILLIE"), one(healthy, "healthy donor")]
+    assert suspected_of(torn).startswith("Undecided")
+    circle = [one("APL vs CML", "APL"), one("CML vs ALL", "CML"), one("ALL vs APL", "ALL")]
+    assert suspected_of(circle).startswith("Undecided")
     assert disagreement_of([one(aml, "APL"), one(healthy, "healthy donor")]) == ""
     assert "MILLIE says non-APL AML" in disagreement_of([one(aml, "APL"), one(aml, "non-APL AML", "MILLIE")])
 
