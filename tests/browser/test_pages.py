@@ -1,43 +1,20 @@
 """The pages around the editor in a real Chromium: sign-in, worklist, upload, members."""
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from annotation.models import Study
-from config.chromium import find_chromium
 
 pytestmark = pytest.mark.browser
 PASSWORD = "smear-and-stain-1"
-BUNDLE = Path(__file__).resolve().parents[2] / "static" / "dist" / "upload.js"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = find_chromium()
-    if path is None:
-        pytest.skip("There is no Chromium on this machine.")
-    if not BUNDLE.exists():
-        pytest.skip("The browser's side is not bundled: ./run --setup does it.")
-    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
-    # Playwright keeps an event loop in this thread, in which Django would refuse the tests' own queries.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-    if before is None:
-        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @pytest.fixture
