@@ -24,6 +24,9 @@ KEEP_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": str(8 * 1024**3),
     "MALLOC_TOP_PAD_": str(256 * 1024**2),
 }
+# The matrices of heads and last steps are small: two threads of numpy's algebra mostly waited for one another, and
+# ensemble and MILLIE took 60 s in place of 18 to learn from stored features on two cores. torch has threads of its own.
+ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 class TrainingProcess:
@@ -45,7 +48,7 @@ class TrainingProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=result,
                 stderr=log,
-                env=KEEP_MEMORY | os.environ | {"PYTHONUNBUFFERED": "1"} | dict(environment or {}),
+                env=KEEP_MEMORY | ONE_BLAS_THREAD | os.environ | {"PYTHONUNBUFFERED": "1"} | dict(environment or {}),
                 # A group of its own: Ctrl-C in a terminal is for us to pass on, and data loaders end with it.
                 start_new_session=True,
                 # A worker killed outright takes it along at once, also while it still loads its libraries.
