@@ -13,6 +13,7 @@ from inference.diagnosis import DiagnosisProblem
 from inference.millie_cells import NO_CELLS, NO_MILLIE, Ended, Values, alone, decisions_of, millie_of
 from inference.models import CellEvidence, EvidenceJob
 from inference.shown_labels import shown_probabilities
+from training.decisions import names_in
 from training.heartbeat import heard
 from training.models import JobState
 
@@ -95,7 +96,7 @@ def decisions_kept(study: Study) -> list[str]:
 
 def first_of(decision: str) -> str:
     """The diagnosis that a decision tells the probability of: "APL" of "APL vs non-APL AML"."""
-    return decision.partition(" vs ")[0]
+    return names_in(decision)[0]
 
 
 def figures(study: Study, decision: str, viewer: int, *, against: bool = False) -> "QuerySet[Any, Any]":

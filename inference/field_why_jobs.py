@@ -22,6 +22,7 @@ from inference.image_diagnosis import ImageModels
 from inference.image_why import explain_image
 from inference.models import FieldWhyJob
 from inference.occlusion import Occlusion, Stopped
+from training.decisions import names_in
 from training.heartbeat import heard
 from training.models import Bundle, JobState, Kind
 
@@ -135,7 +136,7 @@ def _made(
         found, said, cells = _by_cells(job, image, extractor, progress)
     return {
         "probability": round(found.probability, 6),
-        "of": job.decision.partition(" vs ")[0],
+        "of": names_in(job.decision)[0],
         "chain": said.chain,
         "cells": cells,
         "changes": [[round(float(value), 5) for value in row] for row in found.changes],

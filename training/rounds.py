@@ -81,8 +81,10 @@ def _diagnosis_command(round_: Round) -> list[str]:
 
 
 def _features_of(round_: Round, views: Path) -> list[str]:
-    """What need not be computed: features that the web keeps, and views that rounds of the other kind have seen."""
-    return ["--features", str(round_.folder / KNOWN), str(views)]
+    """What need not be computed: features that the web keeps, and, for a round that looks at views, those that rounds
+    of the other kind have seen."""
+    looks = round_.settings.get("views") or round_.settings.get("test_views")
+    return ["--features", str(round_.folder / KNOWN), *([str(views)] if looks else [])]
 
 
 def classifier_views(study_id: int) -> Path:

@@ -73,6 +73,20 @@ def as_colours(round_: Round) -> list[str]:
     return [python, "-c", AS_COLOURS, *rest]
 
 
+def test_ratios_tell_three_of_them(four: Study) -> None:
+    """Those with blasts, with promyelocytes, and with neither."""
+    told = {"draws": 100, "decisions": "apl/non_apl_aml/healthy"}
+    made = launch_diagnosis(four, Kind.ENSEMBLE, settings=told, at_once=True)
+    rounds.carry_out(made, command=as_colours)
+    made.refresh_from_db()
+    assert made.state == JobState.SUCCEEDED, made.reason
+    assert made.bundle is not None
+    judged = made.bundle.card["judged"]["APL vs non-APL AML vs healthy donor"]
+    assert [each["patients"] for each in judged["classes"]] == [4, 4, 4]
+    assert np.array(judged["confusion"]).sum() == 12 and np.trace(judged["confusion"]) >= 10
+    assert all(sum(one["probabilities"]) == pytest.approx(1, abs=1e-4) for one in judged["by_patient"])
+
+
 def test_from_the_launch_to_the_report(
     four: Study, other_study: Study, make_field: Any, reviewer: User, client_of: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
